@@ -1,0 +1,77 @@
+/**
+ * The contract between a session and its backends. Types only: a backend's code lives in its own folder.
+ * A backend runs plans on one device. It knows tensors and crops, not landmarks, frames of a video, or workers.
+ */
+import type { Model } from '../model/types';
+import type { Plan } from './planner';
+
+export type BackendName = 'webgpu' | 'wasm' | 'reference';
+
+/** One network input: the finished crop, or a frame and where to crop it (models/README.md section 5). */
+export type EngineInput =
+  | { readonly kind: 'crop'; /** RGB bytes, HWC. */ readonly data: Uint8Array }
+  | {
+      readonly kind: 'frame';
+      /** RGBA bytes, row-major, width * height * 4. */
+      readonly data: Uint8Array | Uint8ClampedArray;
+      readonly width: number;
+      readonly height: number;
+      /** [x0, y0, ux, uy, vx, vy] in 1/65536 source pixels. */
+      readonly affine: CropAffine;
+      /** Taps per axis, 1..8. */
+      readonly taps: number;
+    };
+
+/** [x0, y0, ux, uy, vx, vy], integers in units of 1/65536 source pixel. */
+export type CropAffine = readonly [number, number, number, number, number, number];
+
+/** 16-bit heatmaps of one output, HWC. Owned by the caller: a backend never writes to it again. */
+export interface Heatmaps {
+  readonly data: Int16Array;
+  readonly height: number;
+  readonly width: number;
+  /** Number of landmarks. */
+  readonly channels: number;
+}
+
+/** Runs execution plans on one device. */
+export interface Backend {
+  readonly name: BackendName;
+  /** Resolves with a readable reason when the device is gone; never if the backend has no device. */
+  readonly lost: Promise<string>;
+  /** Throws BitmarksError 'backend/failed' when a step has no kernel here. */
+  compile(model: Model, plan: Plan): Promise<CompiledModel>;
+  /** Frees the device and all compiled models. Idempotent. */
+  close(): void;
+}
+
+export interface CompiledModel {
+  /** Kernel chosen for each plan step, in order, e.g. 'conv2d_b1_relaxed'. Tests assert on it; bench prints it. */
+  readonly kernels: readonly string[];
+  readonly bytes: { readonly weights: number; readonly activations: number };
+  /** One frame. Calls are queued by the session, never concurrent. Throws 'device/lost' or 'backend/failed'. */
+  run(input: EngineInput): Promise<Heatmaps>;
+  /** The crop the network saw in the last run with a frame input (RGB, HWC), for tests and debugging. */
+  readCrop(): Promise<Uint8Array>;
+  /** Idempotent. */
+  close(): void;
+}
+
+/** Why a backend was not taken, for `info.refusals`. */
+export interface BackendRefusal {
+  readonly backend: BackendName;
+  /** One sentence for people: what is missing and, where known, what to do. */
+  readonly reason: string;
+}
+
+/** Makes a backend, or throws BitmarksError 'backend/unavailable' with the reason. */
+export type BackendFactory = (options: BackendOptions) => Promise<Backend>;
+
+export interface BackendOptions {
+  /** Absolute URLs of the WASM modules; the worker cannot resolve relative ones. */
+  readonly wasmUrls: { readonly simd128: string; readonly relaxed: string };
+  /** Force one variant; default: relaxed where the engine has it and computes it rightly. */
+  readonly wasmVariant?: 'simd128' | 'relaxed';
+  /** GPU to prefer. */
+  readonly powerPreference?: 'low-power' | 'high-performance';
+}

@@ -1,0 +1,85 @@
+/**
+ * The worker's service as the main thread sees it through Comlink. Types only.
+ */
+import type { LandmarkResult } from './result';
+
+export type BackendChoice = 'auto' | 'webgpu' | 'wasm' | 'reference';
+export type TaskName = 'face';
+
+export interface LoadRequest {
+  readonly task: TaskName;
+  /** Absolute URL of the pack, or its bytes (transferred). */
+  readonly pack: { readonly url: string } | { readonly bytes: ArrayBuffer };
+  readonly backend: BackendChoice;
+  /** Absolute URLs of the WASM modules. */
+  readonly wasmUrls: { readonly simd128: string; readonly relaxed: string };
+  readonly wasmVariant?: 'simd128' | 'relaxed';
+  /** Run the pack's golden vector on the chosen backend and refuse the backend if the hash differs. */
+  readonly selfTest: boolean;
+  /** Id for cancel(). */
+  readonly callId: number;
+}
+
+export interface LoadProgress {
+  readonly loadedBytes: number;
+  /** null when the server does not tell. */
+  readonly totalBytes: number | null;
+  readonly phase: 'download' | 'compile' | 'self-test' | 'ready';
+}
+
+export interface SessionInfo {
+  readonly backend: 'webgpu' | 'wasm' | 'reference';
+  /** Kernel of each plan step, in order. */
+  readonly kernels: readonly string[];
+  /** Better backends that were not taken, and why. */
+  readonly refusals: readonly { readonly backend: string; readonly reason: string }[];
+  readonly bytes: { readonly pack: number; readonly weights: number; readonly activations: number };
+  readonly model: {
+    readonly name: string;
+    readonly sha256: string;
+    readonly landmarks: readonly string[];
+    readonly mirror: readonly number[];
+    readonly connections: readonly (readonly [number, number])[];
+    readonly multiplyAdds: number;
+  };
+  /** GPU vendor and architecture, or the WASM variant. */
+  readonly device: string;
+  readonly timings: { readonly downloadMs: number; readonly compileMs: number; readonly totalMs: number };
+}
+
+/** A frame that crossed the boundary; the worker owns and closes it. */
+export type FramePayload =
+  | { readonly kind: 'bitmap'; readonly bitmap: ImageBitmap }
+  | { readonly kind: 'videoFrame'; readonly frame: VideoFrame }
+  | { readonly kind: 'pixels'; readonly data: ArrayBuffer; readonly width: number; readonly height: number }
+  | { readonly kind: 'blob'; readonly blob: Blob };
+
+export interface DetectRequest {
+  readonly frame: FramePayload;
+  readonly timestampMs: number;
+  /** false: stateless; true: regions, identities and smoothing of the stream `streamId` are used and kept. */
+  readonly stream: { readonly id: number } | null;
+  readonly options: DetectOptions;
+  readonly callId: number;
+}
+
+export interface DetectOptions {
+  readonly maxSubjects: number;
+  /** Least score of a newly found subject, 0..1. */
+  readonly minDetectionConfidence: number;
+  /** Least score for following a subject into the next frame, 0..1. */
+  readonly minTrackingConfidence: number;
+  readonly smoothing: boolean;
+}
+
+export interface LandmarkService {
+  load(request: LoadRequest, onProgress?: (progress: LoadProgress) => void): Promise<SessionInfo>;
+  detect(request: DetectRequest): Promise<LandmarkResult>;
+  /** Forgets a stream's regions, identities and filters. */
+  endStream(id: number): Promise<void>;
+  /** Current info; changes when a lost device made the service fall back. */
+  info(): Promise<SessionInfo>;
+  /** Settles the call with 'aborted' as soon as it can; unknown ids are ignored. */
+  cancel(callId: number): Promise<void>;
+  close(): Promise<void>;
+}
