@@ -1,0 +1,66 @@
+/**
+ * The test projects, and what dev server and tests share. The library build is scripts/build.ts; the demo has its own
+ * configuration.
+ */
+import { playwright } from '@vitest/browser-playwright';
+import process from 'node:process';
+import { defineConfig } from 'vitest/config';
+import { COMMON_FLAGS, findChromium, GPU_FLAGS, swiftShaderEnv } from './scripts/chromium.mjs';
+
+const executablePath = findChromium();
+// Files run two at a time at most: SwiftShader uses every core by itself.
+const maxWorkers = Number(process.env['BITMARKS_TEST_WORKERS'] ?? 2);
+
+export default defineConfig({
+  worker: { format: 'es' },
+  test: {
+    // A missing folder of tests is an error, a forgotten .only too.
+    passWithNoTests: false,
+    allowOnly: process.env['CI'] === undefined,
+    maxWorkers,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          environment: 'node',
+          include: ['test/unit/**/*.test.ts'],
+          env: swiftShaderEnv(),
+          testTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          testTimeout: 120_000,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({
+              launchOptions: {
+                ...(executablePath === undefined ? {} : { executablePath }),
+                args: [...COMMON_FLAGS, ...GPU_FLAGS],
+              },
+            }),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          environment: 'node',
+          include: ['test/e2e/**/*.test.ts'],
+          // Each file launches browsers of its own: one at a time.
+          fileParallelism: false,
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
+        },
+      },
+    ],
+  },
+});
