@@ -1,0 +1,172 @@
+/**
+ * Regions of interest: from boxes and landmarks to rotated squares, from squares to the integer affine of the cropper,
+ * and from crop pixels back to the frame (models/README.md sections 3 and 5). Geometry only: no pixels, no scores.
+ */
+import type { CropAffine } from '../engine/backend';
+import type { Manifest } from '../model/types';
+import type { RegionOfInterest } from '../protocol/result';
+
+/** Size of the source frame in pixels. */
+export interface FrameSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A point; the space it lives in (source pixels, crop pixels, normalized) is named by whoever hands it over. */
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Axis-aligned box in source pixels, continuous coordinates (0 = left edge of the first pixel). */
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** What the cropper needs: an integer affine in 1/65536 source pixels, and taps per axis. */
+export interface Crop {
+  readonly affine: CropAffine;
+  readonly taps: number;
+}
+
+/** The cropper's positions must stay within +-16384 source pixels; two are kept for taps and rounding. */
+const MAX_POSITION_PIXELS = 16384 - 2;
+/** Centers further out than this belong to no frame, the largest being 8192 pixels. */
+const MAX_CENTER_PIXELS = 12288;
+const MIN_SIDE_PIXELS = 2;
+const MAX_TAPS = 8;
+
+/** Square of side `scale` x the longer side of the box, centered on it, not rotated. */
+export function roiFromBox(box: Box, frame: FrameSize, scale: number): RegionOfInterest {
+  return limitRoi(
+    box.x + box.width / 2,
+    box.y + box.height / 2,
+    scale * Math.max(box.width, box.height),
+    0,
+    frame,
+  );
+}
+
+/**
+ * Square around landmarks given in source pixels: rotated so that the line between the two `upright` landmarks is
+ * horizontal, side `scale` x the longer side of the tight box measured along the square's own axes, centered on it.
+ */
+export function roiFromLandmarks(
+  pointsInPixels: readonly Point[],
+  frame: FrameSize,
+  rule: Pick<Manifest['roi'], 'scale' | 'upright'>,
+): RegionOfInterest {
+  const from = pointsInPixels[rule.upright[0]];
+  const to = pointsInPixels[rule.upright[1]];
+  const rotationRad = from && to ? Math.atan2(to.y - from.y, to.x - from.x) : 0;
+  const cos = Math.cos(rotationRad);
+  const sin = Math.sin(rotationRad);
+  let minU = Infinity;
+  let maxU = -Infinity;
+  let minV = Infinity;
+  let maxV = -Infinity;
+  for (const { x, y } of pointsInPixels) {
+    const u = x * cos + y * sin;
+    const v = y * cos - x * sin;
+    minU = Math.min(minU, u);
+    maxU = Math.max(maxU, u);
+    minV = Math.min(minV, v);
+    maxV = Math.max(maxV, v);
+  }
+  const u = (minU + maxU) / 2;
+  const v = (minV + maxV) / 2;
+  const side = rule.scale * Math.max(maxU - minU, maxV - minV);
+  return limitRoi(u * cos - v * sin, u * sin + v * cos, side, rotationRad, frame);
+}
+
+/** Affine and taps that crop the region to `cropSize` x `cropSize` pixels. */
+export function roiToCropAffine(roi: RegionOfInterest, frame: FrameSize, cropSize: number): Crop {
+  const step = roi.sizePixels / cropSize;
+  const ux = step * Math.cos(roi.rotationRad);
+  const uy = step * Math.sin(roi.rotationRad);
+  // The center of crop pixel (0, 0) lies this many crop pixels left of and above the center of the crop.
+  const offset = (cropSize - 1) / 2;
+  // The last half pixel turns continuous coordinates into those where whole numbers are pixel centers.
+  const x0 = roi.xCenter * frame.width - offset * (ux - uy) - 0.5;
+  const y0 = roi.yCenter * frame.height - offset * (uy + ux) - 0.5;
+  return {
+    affine: [toFixed(x0), toFixed(y0), toFixed(ux), toFixed(uy), toFixed(-uy), toFixed(ux)],
+    taps: Math.min(MAX_TAPS, Math.max(1, Math.ceil(step - 0.25))),
+  };
+}
+
+/** Crop pixels (continuous, 0 = left edge of the crop) to source pixels. Keeps whatever else the points carry. */
+export function cropToFramePixels<P extends Point>(
+  pointsInCrop: readonly P[],
+  roi: RegionOfInterest,
+  frame: FrameSize,
+  cropSize: number,
+): P[] {
+  const step = roi.sizePixels / cropSize;
+  const cos = step * Math.cos(roi.rotationRad);
+  const sin = step * Math.sin(roi.rotationRad);
+  const xCenter = roi.xCenter * frame.width;
+  const yCenter = roi.yCenter * frame.height;
+  return pointsInCrop.map((point) => {
+    const u = point.x - cropSize / 2;
+    const v = point.y - cropSize / 2;
+    return { ...point, x: xCenter + u * cos - v * sin, y: yCenter + u * sin + v * cos };
+  });
+}
+
+/** Crop pixels to 0..1 of the frame. Keeps whatever else the points carry. */
+export function projectLandmarks<P extends Point>(
+  pointsInCrop: readonly P[],
+  roi: RegionOfInterest,
+  frame: FrameSize,
+  cropSize: number,
+): P[] {
+  return cropToFramePixels(pointsInCrop, roi, frame, cropSize).map((point) => ({
+    ...point,
+    x: point.x / frame.width,
+    y: point.y / frame.height,
+  }));
+}
+
+/** Share of the overlap of two regions in their union, rotation ignored, 0..1. */
+export function roiOverlap(a: RegionOfInterest, b: RegionOfInterest, frame: FrameSize): number {
+  const reach = (a.sizePixels + b.sizePixels) / 2;
+  const smaller = Math.min(a.sizePixels, b.sizePixels);
+  const side = (distance: number): number =>
+    Math.max(0, Math.min(smaller, reach - Math.abs(distance)));
+  const shared =
+    side((a.xCenter - b.xCenter) * frame.width) * side((a.yCenter - b.yCenter) * frame.height);
+  return shared / (a.sizePixels ** 2 + b.sizePixels ** 2 - shared);
+}
+
+/** Keeps every position of the crop inside what the integer cropper can address. */
+function limitRoi(
+  xPixels: number,
+  yPixels: number,
+  sidePixels: number,
+  rotationRad: number,
+  frame: FrameSize,
+): RegionOfInterest {
+  const x = clamp(xPixels, -MAX_CENTER_PIXELS, MAX_CENTER_PIXELS);
+  const y = clamp(yPixels, -MAX_CENTER_PIXELS, MAX_CENTER_PIXELS);
+  // The corners lie side / sqrt(2) from the center.
+  const largest = (MAX_POSITION_PIXELS - Math.max(Math.abs(x), Math.abs(y))) * Math.SQRT2;
+  return {
+    xCenter: x / frame.width,
+    yCenter: y / frame.height,
+    sizePixels: clamp(sidePixels, MIN_SIDE_PIXELS, largest),
+    rotationRad,
+  };
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(high, Math.max(low, value));
+}
+
+/** Rounds to 1/65536; adding 0 turns -0 into 0. */
+function toFixed(value: number): number {
+  return Math.round(value * 65536) + 0;
+}
