@@ -51,6 +51,8 @@ export interface CompiledModel {
   readonly bytes: { readonly weights: number; readonly activations: number };
   /** One frame. Calls are queued by the session, never concurrent. Throws 'device/lost' or 'backend/failed'. */
   run(input: EngineInput): Promise<Heatmaps>;
+  /** The same at once, on the calling thread. Absent where results come from another device. */
+  runSync?(input: EngineInput): Heatmaps;
   /** The crop the network saw in the last run with a frame input (RGB, HWC), for tests and debugging. */
   readCrop(): Promise<Uint8Array>;
   /** Idempotent. */
@@ -70,6 +72,11 @@ export type BackendFactory = (options: BackendOptions) => Promise<Backend>;
 export interface BackendOptions {
   /** Absolute URLs of the WASM modules; the worker cannot resolve relative ones. */
   readonly wasmUrls: { readonly simd128: string; readonly relaxed: string };
+  /**
+   * Absolute URL of the WebGPU engine's own file. The registry loads it with loadOfferedBackend (offered.ts), so that pages
+   * without a GPU never download it; a static or plain dynamic import of ./webgpu would put it into the worker's file.
+   */
+  readonly webgpuUrl?: string;
   /** Force one variant; default: relaxed where the engine has it and computes it rightly. */
   readonly wasmVariant?: 'simd128' | 'relaxed';
   /** GPU to prefer. */
