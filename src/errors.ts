@@ -31,4 +31,9 @@ export class BitmarksError extends Error {
     super(message, options);
     this.code = code;
   }
+
+  /** By name and code: the script, the worker and the GPU engine are files of their own, each with a copy of this class. */
+  static [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && value.name === 'BitmarksError' && 'code' in value;
+  }
 }

@@ -13,6 +13,8 @@ export interface LoadRequest {
   readonly backend: BackendChoice;
   /** Absolute URLs of the WASM modules. */
   readonly wasmUrls: { readonly simd128: string; readonly relaxed: string };
+  /** Absolute URL of the WebGPU engine's own file (workers/webgpu_engine.ts); fetched only where that engine is tried. */
+  readonly webgpuUrl: string;
   readonly wasmVariant?: 'simd128' | 'relaxed';
   /** Run the pack's golden vector on the chosen backend and refuse the backend if the hash differs. */
   readonly selfTest: boolean;
