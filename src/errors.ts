@@ -33,7 +33,7 @@ export class BitmarksError extends Error {
   }
 
   /** By name and code: the script, the worker and the GPU engine are files of their own, each with a copy of this class. */
-  static [Symbol.hasInstance](value: unknown): boolean {
+  static override [Symbol.hasInstance](value: unknown): boolean {
     return value instanceof Error && value.name === 'BitmarksError' && 'code' in value;
   }
 }
