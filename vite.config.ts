@@ -8,6 +8,8 @@ import { defineConfig } from 'vitest/config';
 import { COMMON_FLAGS, findChromium, GPU_FLAGS, swiftShaderEnv } from './scripts/chromium.mjs';
 
 const executablePath = findChromium();
+// For the processes that Vitest starts: the dynamic linker reads LD_LIBRARY_PATH only when a process begins.
+Object.assign(process.env, swiftShaderEnv());
 // Files run two at a time at most: SwiftShader uses every core by itself.
 const maxWorkers = Number(process.env['BITMARKS_TEST_WORKERS'] ?? 2);
 
@@ -25,7 +27,6 @@ export default defineConfig({
           name: 'unit',
           environment: 'node',
           include: ['test/unit/**/*.test.ts'],
-          env: swiftShaderEnv(),
           testTimeout: 60_000,
         },
       },

@@ -63,9 +63,16 @@ export function swiftShaderEnv() {
   const icd = ['/usr/lib/chromium', '/usr/lib/chromium-browser', '/opt/google/chrome']
     .map((folder) => path.join(folder, 'vk_swiftshader_icd.json'))
     .find((file) => existsSync(file));
+  // The loader of Vulkan that lies beside Chromium serves where the system has none.
+  const systemLoader = [
+    '/usr/lib/x86_64-linux-gnu',
+    '/usr/lib/aarch64-linux-gnu',
+    '/usr/lib64',
+  ].some((folder) => existsSync(path.join(folder, 'libvulkan.so.1')));
   return {
     ...(icd === undefined ? {} : { VK_ICD_FILENAMES: icd }),
-    // The Vulkan loader prints a warning when this is not set.
+    ...(icd === undefined || systemLoader ? {} : { LD_LIBRARY_PATH: path.dirname(icd) }),
+    // The loader prints a warning when this is not set.
     XDG_RUNTIME_DIR: process.env['XDG_RUNTIME_DIR'] ?? '/tmp',
   };
 }
