@@ -131,15 +131,20 @@ export function projectLandmarks<P extends Point>(
   }));
 }
 
-/** Share of the overlap of two regions in their union, rotation ignored, 0..1. */
-export function roiOverlap(a: RegionOfInterest, b: RegionOfInterest, frame: FrameSize): number {
-  const reach = (a.sizePixels + b.sizePixels) / 2;
-  const smaller = Math.min(a.sizePixels, b.sizePixels);
-  const side = (distance: number): number =>
-    Math.max(0, Math.min(smaller, reach - Math.abs(distance)));
-  const shared =
-    side((a.xCenter - b.xCenter) * frame.width) * side((a.yCenter - b.yCenter) * frame.height);
-  return shared / (a.sizePixels ** 2 + b.sizePixels ** 2 - shared);
+/**
+ * Whether two regions show one subject: their centers are closer than `share` of the larger side. Overlap would not do:
+ * a small square inside a large one overlaps little, and yet it is a part of the same face.
+ */
+export function isSameSubject(
+  a: RegionOfInterest,
+  b: RegionOfInterest,
+  frame: FrameSize,
+  share: number,
+): boolean {
+  const dx = (a.xCenter - b.xCenter) * frame.width;
+  const dy = (a.yCenter - b.yCenter) * frame.height;
+  const reach = share * Math.max(a.sizePixels, b.sizePixels);
+  return dx * dx + dy * dy < reach * reach;
 }
 
 /** Keeps every position of the crop inside what the integer cropper can address. */

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  isSameSubject,
   projectLandmarks,
   roiFromBox,
   roiFromLandmarks,
-  roiOverlap,
   roiToCropAffine,
 } from '../../src/pipeline/roi';
 import type { RegionOfInterest } from '../../src/protocol/result';
@@ -180,14 +180,11 @@ describe('projectLandmarks', () => {
   });
 });
 
-describe('roiOverlap', () => {
-  it('is 1 for the same square, 0 beside it, a third for half a shift', () => {
-    expect(roiOverlap(roi({}), roi({}), frame)).toBe(1);
-    expect(roiOverlap(roi({}), roi({ xCenter: 0.5 + 129 / 640 }), frame)).toBe(0);
-    expect(roiOverlap(roi({}), roi({ yCenter: 0.5 + 64 / 480 }), frame)).toBeCloseTo(1 / 3, 12);
-  });
-
-  it('is the ratio of areas for a square within a square', () => {
-    expect(roiOverlap(roi({ sizePixels: 64 }), roi({}), frame)).toBe(0.25);
+describe('isSameSubject', () => {
+  it('compares the distance of the centers with the larger side', () => {
+    const shifted = (pixels: number): RegionOfInterest => roi({ xCenter: 0.5 + pixels / 640 });
+    expect(isSameSubject(roi({}), shifted(50), frame, 0.4)).toBe(true);
+    expect(isSameSubject(roi({}), shifted(52), frame, 0.4)).toBe(false);
+    expect(isSameSubject(roi({ sizePixels: 10 }), shifted(50), frame, 0.4)).toBe(true);
   });
 });

@@ -1,0 +1,126 @@
+/**
+ * Finds subjects nobody has pointed at: a pyramid of square windows over the frame, the best-scored of which are refined
+ * by their own landmarks, one result per subject. Stands in for a finder network. Knows no time and no identities.
+ */
+import type { RegionOfInterest } from '../protocol/result';
+import { locateLandmarks, type Infer, type LandmarkModel, type Located } from './locate';
+import { isSameSubject, roiFromBox, type FrameSize } from './roi';
+import type { Task } from './tasks';
+
+/** Candidates refined in vain before a batch of windows is given up. */
+const SPARE_REFINEMENTS = 2;
+
+export interface SearchContext {
+  readonly frame: FrameSize;
+  readonly model: LandmarkModel;
+  readonly task: Task;
+  readonly infer: Infer;
+  /** Least score of a result, 0..1. */
+  readonly minScore: number;
+}
+
+/** The windows of each size, in the order of `task.searchSides`; within a size from the middle of the frame outwards. */
+export function searchLevels(frame: FrameSize, task: Task): RegionOfInterest[][] {
+  return task.searchSides.map((share) => {
+    const side = share * Math.min(frame.width, frame.height);
+    const windows = starts(frame.height, side, task.searchStride).flatMap((y) =>
+      starts(frame.width, side, task.searchStride).map((x) =>
+        roiFromBox({ x, y, width: side, height: side }, frame, 1),
+      ),
+    );
+    const fromMiddle = ({ xCenter, yCenter }: RegionOfInterest): number =>
+      ((xCenter - 0.5) * frame.width) ** 2 + ((yCenter - 0.5) * frame.height) ** 2;
+    return windows.sort((a, b) => fromMiddle(a) - fromMiddle(b));
+  });
+}
+
+/** Evenly spaced left (or top) edges that cover the whole length, at most `stride` sides apart. */
+function starts(length: number, side: number, stride: number): number[] {
+  const spare = length - side;
+  if (spare <= 0) return [spare / 2];
+  const gaps = Math.ceil(spare / (stride * side) - 1e-9);
+  return Array.from({ length: gaps + 1 }, (_, i) => (spare * i) / gaps);
+}
+
+/**
+ * Tries the windows, except where one of the `known` subjects is, and returns at most `wanted` new subjects, best first.
+ * `goOn` is asked before each try but the first, with the number of tries; the second value returned is how many windows were tried or skipped.
+ */
+export async function searchWindows(
+  windows: readonly RegionOfInterest[],
+  context: SearchContext,
+  known: readonly RegionOfInterest[],
+  wanted: number,
+  goOn: (tried: number) => boolean,
+): Promise<{ found: Located[]; passed: number }> {
+  const { frame, model, task, infer, minScore } = context;
+  const same = (a: RegionOfInterest, b: RegionOfInterest): boolean =>
+    isSameSubject(a, b, frame, task.sameSubjectShare);
+
+  const candidates: Located[] = [];
+  let passed = 0;
+  let tried = 0;
+  for (const window of windows) {
+    if (!known.some((region) => same(region, window))) {
+      if (tried > 0 && !goOn(tried)) break;
+      tried += 1;
+      const located = await locateLandmarks(window, frame, model, infer, 0);
+      if (located.score >= minScore * task.candidateShare) candidates.push(located);
+    }
+    passed += 1;
+  }
+
+  const found: Located[] = [];
+  let refinable = wanted + SPARE_REFINEMENTS;
+  // Candidates that led nowhere count too: their neighbors would lead to the same place.
+  const settled = [...known];
+  candidates.sort((a, b) => b.score - a.score);
+  for (const candidate of candidates) {
+    if (found.length === wanted || refinable === 0) break;
+    if (settled.some((region) => same(region, candidate.next))) continue;
+    settled.push(candidate.next);
+    refinable -= 1;
+    const refined = await locateLandmarks(
+      candidate.next,
+      frame,
+      model,
+      infer,
+      task.refinements - 1,
+    );
+    const isKnown = [...known, ...found.map(({ next }) => next)].some((region) =>
+      same(region, refined.next),
+    );
+    if (refined.score >= minScore && !isKnown) {
+      found.push(refined);
+      settled.push(refined.next);
+    }
+  }
+  return { found: found.sort((a, b) => b.score - a.score), passed };
+}
+
+/** Searches all windows of one frame, size by size, until `wanted` subjects are found beyond doubt; best first. */
+export async function searchFrame(context: SearchContext, wanted: number): Promise<Located[]> {
+  // Half way from barely present to certain.
+  const sureScore = (1 + context.minScore) / 2;
+  let found: Located[] = [];
+  for (const windows of searchLevels(context.frame, context.task)) {
+    // Doubtful finds do not hide what smaller windows may find better in their place.
+    const known = found.filter(({ score }) => score >= sureScore).map(({ next }) => next);
+    const more = await searchWindows(windows, context, known, wanted - known.length, () => true);
+    found = bestPerSubject([...found, ...more.found], context).slice(0, wanted);
+    if (found.length === wanted && found.every(({ score }) => score >= sureScore)) break;
+  }
+  return found;
+}
+
+/** Non-maximum suppression: of results of one subject the best-scored one stays; best first. */
+function bestPerSubject(results: readonly Located[], context: SearchContext): Located[] {
+  const kept: Located[] = [];
+  for (const result of [...results].sort((a, b) => b.score - a.score)) {
+    const isKept = kept.some(({ next }) =>
+      isSameSubject(next, result.next, context.frame, context.task.sameSubjectShare),
+    );
+    if (!isKept) kept.push(result);
+  }
+  return kept;
+}
