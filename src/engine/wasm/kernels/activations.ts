@@ -1,0 +1,110 @@
+/**
+ * The activation image that a convolution reads (code: ../assembly/requantize.ts).
+ *
+ *   parts: a = clamp(sat16(((x * m + 2^14) >> 15) + b) >> s, 0, qmax), upsampled parts read at (y >> 1, x >> 1)
+ *   image: a = v >> shift
+ *
+ * Layout: [height + 2p, width + 2p, channels] with zeros around the image, one or two bytes per activation. Every step and
+ * every encoding is supported.
+ */
+import type { ConvStep } from '../../planner';
+import type { StepCall, WasmExports } from './kernel';
+
+/** Where a step's activation image lies and how it is strided, in bytes. */
+export interface ActivationImage {
+  readonly address: number;
+  readonly pad: number;
+  readonly activationBytes: 1 | 2;
+  readonly pixelBytes: number;
+  readonly rowBytes: number;
+  /** Size, without what kernels may read past the end. */
+  readonly sizeBytes: number;
+}
+
+/** Addresses of what a step reads. */
+export interface ActivationSources {
+  readonly image: number;
+  buffer(index: number): number;
+  norm(name: string): {
+    readonly multiplier: number;
+    readonly bias: number;
+    readonly shift: number;
+  };
+}
+
+/** First part of the step's kernel name. */
+export function activationKernel(step: ConvStep): 'image' | 'requantize' {
+  return step.source.kind === 'image' ? 'image' : 'requantize';
+}
+
+/** Geometry of the activation image of a step at `address`. */
+export function activationImage(
+  step: ConvStep,
+  activationBytes: 1 | 2,
+  address: number,
+): ActivationImage {
+  const [height, width, channels] = step.inputShape;
+  const pad = (step.node.kernel - 1) / 2;
+  const pixelBytes = channels * activationBytes;
+  const rowBytes = (width + 2 * pad) * pixelBytes;
+  const sizeBytes = (height + 2 * pad) * rowBytes;
+  return { address, pad, activationBytes, pixelBytes, rowBytes, sizeBytes };
+}
+
+/** Largest activation of a step. */
+export function largestActivation(step: ConvStep): number {
+  const { source } = step;
+  return source.kind === 'image' ? 255 >> source.inputShift : 2 ** (source.inputBits - 1) - 1;
+}
+
+/** The calls that fill the activation image. */
+export function dispatchActivations(
+  functions: WasmExports,
+  step: ConvStep,
+  target: ActivationImage,
+  sources: ActivationSources,
+): readonly StepCall[] {
+  const { address, pad, pixelBytes, rowBytes } = target;
+  const wide = target.activationBytes === 2;
+  const [height, width, channels] = step.inputShape;
+  const inside = address + pad * (rowBytes + pixelBytes);
+  const calls: StepCall[] = [];
+  if (pad > 0) {
+    calls.push(() => functions.clearBorder(address, height, pad, rowBytes, pad * pixelBytes));
+  }
+  const { source } = step;
+  if (source.kind === 'image') {
+    const fill = wide ? functions.imageWide : functions.imageNarrow;
+    calls.push(() =>
+      fill(sources.image, height, width * channels, inside, rowBytes, source.inputShift),
+    );
+    return calls;
+  }
+  const fill = wide ? functions.requantizeWide : functions.requantizeNarrow;
+  const norm = sources.norm(source.norm);
+  const largest = largestActivation(step);
+  for (const part of source.parts) {
+    const from = sources.buffer(part.buffer);
+    const [partHeight, partWidth, partChannels] = part.shape;
+    const to = inside + part.channelOffset * target.activationBytes;
+    const multiplier = norm.multiplier + part.channelOffset * 2;
+    const bias = norm.bias + part.channelOffset * 2;
+    calls.push(() =>
+      fill(
+        from,
+        partHeight,
+        partWidth,
+        partChannels,
+        part.upsample ? 2 : 1,
+        to,
+        pixelBytes,
+        rowBytes,
+        multiplier,
+        bias,
+        norm.shift,
+        largest,
+      ),
+    );
+  }
+  return calls;
+}

@@ -1,0 +1,162 @@
+/**
+ * What a kernel of the WASM engine is, and the functions the modules export. The code of a kernel is the AssemblyScript file
+ * of the same name in ../assembly; the file here states the formula, says what the kernel supports, lays weights out and
+ * dispatches. No kernel in particular.
+ */
+import type { Encoding } from '../../../model/types';
+
+/** Exports of assembly/simd128.ts; addresses and strides are in bytes. */
+export interface Simd128Exports {
+  clearBorder(
+    target: number,
+    height: number,
+    pad: number,
+    rowBytes: number,
+    sideBytes: number,
+  ): void;
+  imageNarrow: ImageFunction;
+  imageWide: ImageFunction;
+  requantizeNarrow: RequantizeFunction;
+  requantizeWide: RequantizeFunction;
+  conv2dWide: (...parameters: ConvParameters) => void;
+  maxPool2d(source: number, target: number, height: number, width: number, channels: number): void;
+  crop(
+    box: number,
+    boxWidth: number,
+    boxHeight: number,
+    target: number,
+    rowBytes: number,
+    columns: number,
+    rows: number,
+    x0: number,
+    y0: number,
+    ux: number,
+    uy: number,
+    vx: number,
+    vy: number,
+    taps: number,
+    offsets: number,
+  ): void;
+}
+
+/** What assembly/relaxed.ts exports beside those. */
+export interface RelaxedExports extends Simd128Exports {
+  conv2dPairs: (...parameters: [...ConvParameters, chunkOcts: number, spill: number]) => void;
+  conv2dQuads: (...parameters: ConvParameters) => void;
+}
+
+export type WasmExports = Simd128Exports | RelaxedExports;
+
+type ImageFunction = (
+  source: number,
+  height: number,
+  rowValues: number,
+  target: number,
+  rowBytes: number,
+  shift: number,
+) => void;
+
+type RequantizeFunction = (
+  source: number,
+  height: number,
+  width: number,
+  channels: number,
+  scale: number,
+  target: number,
+  pixelBytes: number,
+  rowBytes: number,
+  multiplier: number,
+  bias: number,
+  shift: number,
+  limit: number,
+) => void;
+
+export type ConvParameters = [
+  activations: number,
+  weights: number,
+  output: number,
+  height: number,
+  width: number,
+  channels: number,
+  rows: number,
+  runOcts: number,
+  rowBytes: number,
+  stepY: number,
+  stepX: number,
+  shift: number,
+];
+
+export function isRelaxed(functions: WasmExports): functions is RelaxedExports {
+  return 'conv2dPairs' in functions;
+}
+
+/** Addresses below MemoryArena's first one. The kernels' partial stores use 64..79. */
+export const FIXED_ADDRESSES = { cropOffsets: 128, spill: 256 } as const;
+
+/** Weights of one convolution before their layout: -127..127 in OHWI order. */
+export interface ConvWeights {
+  readonly values: Int8Array;
+  readonly encoding: Encoding;
+  readonly outChannels: number;
+  readonly kernel: number;
+  readonly inChannels: number;
+}
+
+/** Groups of eight activations in a run: one kernel row, kernel * inChannels activations, zero-padded. */
+export function runOctsOf(weights: ConvWeights): number {
+  return Math.ceil((weights.kernel * weights.inChannels) / 8);
+}
+
+/** One bound call into the module. */
+export type StepCall = () => void;
+
+/** The kernels of a convolution, apart from how activations are made. */
+export interface ConvKernel {
+  /** Last part of the step's kernel name. */
+  readonly name: 'relaxed' | 'simd128';
+  /** Size of one activation in the input image. */
+  readonly activationBytes: 1 | 2;
+  /** Whether the kernel computes convolutions of this encoding with these exports. */
+  supports(encoding: Encoding, functions: WasmExports): boolean;
+  /** Weights in the order in which the kernel reads them. */
+  layOut(weights: ConvWeights): Int8Array | Int16Array;
+  /** A function that runs the convolution. `largest` is the largest activation. */
+  dispatch(
+    functions: WasmExports,
+    parameters: ConvParameters,
+    weights: ConvWeights,
+    largest: number,
+  ): StepCall;
+}
+
+/** Outputs of the block that starts when `remaining` outputs are left. */
+export type BlockRule = (remaining: number) => number;
+
+/**
+ * Weights in blocks of outputs: in a block, per kernel row and per `depth` consecutive activations, the weights of each
+ * output. Outputs and activations that do not exist get zeros.
+ */
+export function layOutBlocks(weights: ConvWeights, block: BlockRule, depth: number): Int8Array {
+  const { values, outChannels, kernel, inChannels } = weights;
+  const run = kernel * inChannels;
+  const paddedRun = runOctsOf(weights) * 8;
+  let padded = 0;
+  while (padded < outChannels) padded += block(outChannels - padded);
+  const laidOut = new Int8Array(padded * kernel * paddedRun);
+  let index = 0;
+  for (let first = 0; first < outChannels;) {
+    const end = first + block(outChannels - first);
+    for (let row = 0; row < kernel; row++) {
+      for (let k = 0; k < paddedRun; k += depth) {
+        for (let output = first; output < end; output++) {
+          for (let step = k; step < k + depth; step++) {
+            const inside = output < outChannels && step < run;
+            laidOut[index++] = inside ? (values[(output * kernel + row) * run + step] ?? 0) : 0;
+          }
+        }
+      }
+    }
+    first = end;
+  }
+  return laidOut;
+}

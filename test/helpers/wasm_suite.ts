@@ -1,0 +1,235 @@
+/**
+ * What every variant of the WASM engine must do, wherever it runs: the same values as the reference engine on every case,
+ * the kernels that the variant promises, and memory that comes back. Defines tests; the test files say on what they run.
+ */
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Backend, EngineInput } from '../../src/engine/backend';
+import { planGraph, type PlanStep } from '../../src/engine/planner';
+import { createReferenceBackend } from '../../src/engine/reference/reference_backend';
+import type { WasmVariant } from '../../src/engine/wasm/variant';
+import type { WasmBackend } from '../../src/engine/wasm/wasm_backend';
+import { cropFrame } from '../../src/model/crop';
+import type { Model } from '../../src/model/types';
+import { CONV2D_CASES, type KernelCase } from '../cases/conv2d';
+import { cropCases, frameBytes } from '../cases/crop';
+import { MAX_POOL2D_CASES } from '../cases/max_pool2d';
+import { ModelBuilder } from './model_builder';
+import { Random } from './random';
+import { modelArbitrary, randomImage } from './random_model';
+
+const RANDOM_GRAPHS = 500;
+const CROP_SIZE = 32;
+
+/** The kernel that a variant must take for a step. */
+export function expectedKernel(step: PlanStep, variant: WasmVariant): string {
+  if (step.kind === 'max_pool2d') return 'max_pool2d_simd128';
+  const source = step.source.kind === 'image' ? 'image' : 'requantize';
+  return `${source}+conv2d_${step.node.encoding}_${variant}`;
+}
+
+/** Runs one input on both engines and compares every value and the kernels. */
+async function expectEqual(
+  engines: { readonly wasm: WasmBackend; readonly reference: Backend },
+  model: Model,
+  input: EngineInput,
+  output?: string,
+): Promise<void> {
+  const plan = planGraph(model, output);
+  const [wasm, reference] = await Promise.all([
+    engines.wasm.compile(model, plan),
+    engines.reference.compile(model, plan),
+  ]);
+  try {
+    const [actual, expected] = await Promise.all([wasm.run(input), reference.run(input)]);
+    expect(actual).toEqual(expected);
+    expect(wasm.kernels).toEqual(
+      plan.steps.map((step) => expectedKernel(step, engines.wasm.variant)),
+    );
+  } finally {
+    wasm.close();
+    reference.close();
+  }
+}
+
+/** A model whose output is its input, to look at crops alone. */
+function cropModel(size: number): Model {
+  const builder = new ModelBuilder(size, size);
+  const output = builder.conv(builder.image, { outChannels: 1, encoding: 'i8' });
+  return builder.build([output]);
+}
+
+/** Defines the suite for one variant; `create` makes a backend that runs it. */
+export function defineWasmSuite(variant: WasmVariant, create: () => Promise<WasmBackend>): void {
+  describe(`wasm ${variant}`, () => {
+    let engines: { readonly wasm: WasmBackend; readonly reference: Backend };
+
+    beforeAll(async () => {
+      engines = { wasm: await create(), reference: await createReferenceBackend() };
+      expect(engines.wasm.variant).toBe(variant);
+    });
+
+    afterAll(() => {
+      engines.wasm.close();
+      engines.reference.close();
+    });
+
+    const runCase = async ({ build, image }: KernelCase): Promise<void> => {
+      const model = build();
+      await expectEqual(engines, model, { kind: 'crop', data: image(model) });
+    };
+    it.each(CONV2D_CASES)('conv2d equals the reference: $name', runCase);
+    it.each(MAX_POOL2D_CASES)('max_pool2d equals the reference: $name', runCase);
+
+    it(`equals the reference on ${RANDOM_GRAPHS} random graphs, every output`, async () => {
+      await fc.assert(
+        fc.asyncProperty(modelArbitrary(), fc.nat(), async (model, seed) => {
+          const data = randomImage(model, seed);
+          for (const output of model.graph.outputs) {
+            await expectEqual(engines, model, { kind: 'crop', data }, output);
+          }
+        }),
+        { numRuns: RANDOM_GRAPHS },
+      );
+    });
+
+    defineCropTests(() => engines.wasm);
+    defineLifeTests(create, () => engines);
+  });
+}
+
+function defineCropTests(wasm: () => WasmBackend): void {
+  it.each(cropCases(CROP_SIZE))('crop equals the reference: $name', async (crop) => {
+    const model = cropModel(CROP_SIZE);
+    const compiled = await wasm().compile(model, planGraph(model));
+    const frame = { ...crop, data: frameBytes(crop) };
+    await compiled.run({ kind: 'frame', ...frame });
+    const expected = cropFrame(frame, CROP_SIZE, CROP_SIZE);
+    expect(await compiled.readCrop()).toEqual(expected);
+    await compiled.run({ kind: 'crop', data: new Uint8Array(CROP_SIZE * CROP_SIZE * 3) });
+    expect(await compiled.readCrop()).toEqual(expected);
+    compiled.close();
+  });
+
+  it('crops a large frame block by block, equal to the reference, in little memory', async () => {
+    const model = cropModel(CROP_SIZE);
+    const compiled = await wasm().compile(model, planGraph(model));
+    const [width, height] = [4001, 3001];
+    const data = new Uint8Array(width * height * 4);
+    for (let i = 0; i < data.length; i++) data[i] = (i * 2654435761) >>> 24;
+    const frame = {
+      ...{ width, height, data, taps: 8 },
+      affine: [-20_000_000, 900_000, 8_000_000, 2_000_000, -2_000_000, 6_000_000],
+    } as const;
+    await compiled.run({ kind: 'frame', ...frame });
+    expect(await compiled.readCrop()).toEqual(cropFrame(frame, CROP_SIZE, CROP_SIZE));
+    expect(wasm().memoryBytes().used).toBeLessThan(5 * 2 ** 20);
+    compiled.close();
+  });
+
+  it('refuses inputs of the wrong size', async () => {
+    const model = cropModel(8);
+    const compiled = await wasm().compile(model, planGraph(model));
+    const frame = { kind: 'frame', affine: [0, 0, 0, 0, 0, 0], taps: 1 } as const;
+    const bad: readonly EngineInput[] = [
+      { kind: 'crop', data: new Uint8Array(191) },
+      { ...frame, data: new Uint8Array(15), width: 2, height: 2 },
+      { ...frame, data: new Uint8Array(0), width: 0, height: 2 },
+      { ...frame, data: new Uint8Array(16), width: 2, height: 2, taps: 9 },
+    ];
+    for (const input of bad) {
+      await expect(compiled.run(input)).rejects.toMatchObject({ code: 'input/invalid' });
+    }
+    await expect(compiled.readCrop()).rejects.toMatchObject({ code: 'backend/failed' });
+    compiled.close();
+  });
+}
+
+function defineLifeTests(
+  create: () => Promise<WasmBackend>,
+  engines: () => { readonly wasm: WasmBackend; readonly reference: Backend },
+): void {
+  const conv = CONV2D_CASES.at(0);
+  const build = (): { model: Model; data: Uint8Array } => {
+    if (conv === undefined) throw new Error('no cases');
+    const model = conv.build();
+    return { model, data: conv.image(model) };
+  };
+
+  it('gives memory back: compiling and closing again and again does not grow it', async () => {
+    const backend = await create();
+    const { model, data } = build();
+    const cycle = async (): Promise<void> => {
+      const compiled = await backend.compile(model, planGraph(model));
+      await compiled.run({ kind: 'frame', ...frame(data) });
+      compiled.close();
+      compiled.close();
+    };
+    await cycle();
+    const before = backend.memoryBytes();
+    for (let round = 0; round < 20; round++) await cycle();
+    expect(backend.memoryBytes()).toEqual(before);
+    backend.close();
+    expect(backend.memoryBytes().used).toBe(0);
+  });
+
+  it('runs several models side by side, and runSync gives what run gives', async () => {
+    const backend = await create();
+    const random = new Random(3);
+    const models = CONV2D_CASES.slice(40, 52).map(({ build: make }) => make());
+    const compiled = await Promise.all(
+      models.map((model) => backend.compile(model, planGraph(model))),
+    );
+    for (const close of [1, 5, 6]) compiled[close]?.close();
+    for (const [index, model] of models.entries()) {
+      const data = randomImage(model, random.integer(0, 10));
+      const again = await backend.compile(model, planGraph(model));
+      const reference = await engines().reference.compile(model, planGraph(model));
+      const expected = await reference.run({ kind: 'crop', data });
+      expect(await again.run({ kind: 'crop', data })).toEqual(expected);
+      expect(again.runSync?.({ kind: 'crop', data })).toEqual(expected);
+      if ([1, 5, 6].includes(index)) continue;
+      expect(await compiled[index]?.run({ kind: 'crop', data })).toEqual(expected);
+    }
+    backend.close();
+  });
+
+  it('reports bytes, hands out heatmaps it never touches again, and settles after close', async () => {
+    const backend = await create();
+    const { model, data } = build();
+    const compiled = await backend.compile(model, planGraph(model));
+    expect(compiled.bytes.weights).toBeGreaterThan(0);
+    expect(compiled.bytes.activations).toBeGreaterThan(0);
+    const first = await compiled.run({ kind: 'crop', data });
+    const copy = first.data.slice();
+    await compiled.run({ kind: 'crop', data: data.map((value) => 255 - value) });
+    expect(first.data).toEqual(copy);
+    backend.close();
+    backend.close();
+    await expect(compiled.run({ kind: 'crop', data })).rejects.toMatchObject({ code: 'closed' });
+    await expect(compiled.readCrop()).rejects.toMatchObject({ code: 'closed' });
+    await expect(backend.compile(model, planGraph(model))).rejects.toMatchObject({
+      code: 'closed',
+    });
+  });
+
+  it('fails to compile a model that lacks a parameter, and frees what it took', async () => {
+    const { model } = build();
+    const before = engines().wasm.memoryBytes().used;
+    const broken = { ...model, norms: new Map() };
+    await expect(engines().wasm.compile(broken, planGraph(model))).rejects.toMatchObject({
+      code: 'backend/failed',
+    });
+    expect(engines().wasm.memoryBytes().used).toBe(before);
+  });
+}
+
+/** A frame made of some bytes, cropped somewhere. */
+function frame(data: Uint8Array): Omit<Extract<EngineInput, { kind: 'frame' }>, 'kind'> {
+  const [width, height] = [30, 20];
+  const pixels = Uint8Array.from(
+    { length: width * height * 4 },
+    (_, i) => data[i % data.length] ?? 0,
+  );
+  return { data: pixels, width, height, affine: [0, 0, 65536, 5000, -5000, 65536], taps: 2 };
+}
