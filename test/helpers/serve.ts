@@ -1,5 +1,5 @@
 /**
- * A static web server for tests: folders under URL prefixes, pages from strings, headers of choice, and a log of what was
+ * A static web server for tests: folders under URL prefixes, files from strings, headers of choice, and a log of what was
  * asked for. Serves on 127.0.0.1 at a free port; knows nothing of Bitmarks.
  */
 import { readFile } from 'node:fs/promises';
@@ -20,8 +20,8 @@ const TYPES: Readonly<Record<string, string>> = {
 export interface ServeOptions {
   /** Folder of files by URL prefix, e.g. { '/sdk/': 'dist' }. The first prefix that fits is taken. */
   readonly folders?: Readonly<Record<string, string>>;
-  /** HTML by exact URL path. */
-  readonly pages?: Readonly<Record<string, string>>;
+  /** Text by exact URL path; the type follows from the extension, '/' and names without one are HTML. */
+  readonly files?: Readonly<Record<string, string>>;
   /** Sent with every answer. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -71,9 +71,12 @@ interface Found {
   readonly body: Buffer;
 }
 
-async function find(pathname: string, { pages = {}, folders = {} }: ServeOptions): Promise<Found> {
-  const page = pages[pathname];
-  if (page !== undefined) return { status: 200, type: 'text/html', body: Buffer.from(page) };
+async function find(pathname: string, { files = {}, folders = {} }: ServeOptions): Promise<Found> {
+  const text = files[pathname];
+  if (text !== undefined) {
+    const type = TYPES[path.extname(pathname)] ?? 'text/html';
+    return { status: 200, type, body: Buffer.from(text) };
+  }
   for (const [prefix, folder] of Object.entries(folders)) {
     if (!pathname.startsWith(prefix)) continue;
     const root = path.resolve(folder);
