@@ -1,0 +1,1 @@
+"""Training of Bitmarks networks: graph, quantisation, data, training, evaluation, export. See training/README.md."""

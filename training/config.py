@@ -1,0 +1,42 @@
+"""The one configuration object of a training run. No defaults hide anywhere else."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from training.graph import GraphConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A network, its data and its schedule.
+
+    name            of the pack and of the run's folder
+    task            key of `landmark_sets` (names, mirror table, connections)
+    graph           shape of the network
+    roi_scale       side of the crop over the longer side of the landmarks' tight box
+    upright         two landmarks whose connecting line is horizontal in an upright region
+    sigma           standard deviation of the target Gaussian in heatmap cells
+    window          odd side of the decoding window in cells
+    coordinate_loss weight of the L1 loss on the window's expected position, in cells, added to the cross-entropy
+    negatives       share of samples that show no subject; their target is the uniform distribution
+    batch           samples per step
+    steps           optimisation steps of the whole schedule
+    rate            peak learning rate of Adam; linear warm-up over `warmup` steps, then cosine to zero
+    seed            of initialisation, order and augmentation
+    """
+
+    name: str
+    task: str
+    graph: GraphConfig
+    roi_scale: float = 1.25
+    upright: tuple[int, int] = (36, 45)
+    sigma: float = 1.0
+    window: int = 7
+    coordinate_loss: float = 0.5
+    negatives: float = 0.05
+    batch: int = 32
+    steps: int = 9000
+    rate: float = 2e-3
+    warmup: int = 200
+    seed: int = 1

@@ -1,0 +1,13 @@
+"""Training configurations: one module per network, each with a `CONFIG`. Fields are documented in training/config.py."""
+
+import importlib
+
+from training.config import Config
+
+
+def load_config(name: str) -> Config:
+    """The configuration called `name` (a module of this package)."""
+    try:
+        return importlib.import_module(f"training.configs.{name}").CONFIG
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"no configuration '{name}' in training/configs: {error}") from error

@@ -1,0 +1,180 @@
+"""Turns trained weights into what ships: master weights, pack, parity and codec vectors.
+
+`python -m training.export --config face --checkpoint training/runs/face/checkpoint.pt --data FACES` first writes the fp16
+master weights, then makes everything from them, so that `--master training/masters/face.safetensors` gives the same pack
+later. With --data it measures the float and the integer network on the validation images and refuses a pack whose NME
+differs by 0.05 points or more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+
+import cv2
+import numpy as np
+import torch
+
+from training import heatmap_codec as codec
+from training import metrics
+from training.config import Config
+from training.configs import load_config
+from training.dataset import evaluation_crop, load_set
+from training.evaluate import predict, to_source
+from training.graph import build_graph, count
+from training.integer import IntegerNetwork, integer_network
+from training.landmark_sets import LANDMARK_SETS
+from training.model import GraphModule
+from training.pack import golden_image, pack_bytes, read_safetensors, safetensors_bytes
+
+LICENSE = "Apache-2.0; trained on FairFace (CC BY 4.0, K. Karkkainen and J. Joo)"
+DATA = [
+    "FairFace images (CC BY 4.0), landmarks by MediaPipe Face Mesh (Apache-2.0)",
+    "Poly Haven panoramas (CC0) as backgrounds",
+]
+PRESENCE = 0.5
+MAX_NME_DIFFERENCE = 0.05
+PARITY_TENSORS = ["stem.pool", "u0.d0.neck.q", "u0.d0.grow", "u0.mid.ahead", "u0.u0.grow", "u1.merge"]
+
+
+def save_master(model: GraphModule, path: pathlib.Path) -> None:
+    """Latent weights as fp16, norms as float32."""
+    tensors = {}
+    for name, value in model.state_dict().items():
+        array = value.detach().numpy()
+        if name.startswith("weights."):
+            half = array.astype(np.float16)
+            half[(half == 0) & (array < 0)] = -np.float16(6e-8)  # the sign is the weight
+            tensors[name] = half
+        else:
+            tensors[name] = array.astype(np.float32)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(safetensors_bytes(tensors, {"format": "bitmarks-master/1"}))
+
+
+def load_master(path: pathlib.Path, config: Config) -> GraphModule:
+    """A model in evaluation mode from master weights."""
+    tensors, _ = read_safetensors(path)
+    model = GraphModule(build_graph(config.graph))
+    model.load_state_dict({name: torch.from_numpy(array.astype(np.float32)) for name, array in tensors.items()})
+    return model.eval()
+
+
+def validate(model: GraphModule, network: IntegerNetwork, config: Config, folder: pathlib.Path, stem: str) -> dict:
+    """Float and integer figures on the same validation crops."""
+    data = load_set(folder, stem)
+    crops, matrices = zip(*(evaluation_crop(i, p, config) for i, p in zip(data.images, data.points)), strict=True)
+    crops, matrices = np.stack(crops), np.stack(matrices)
+    heatmaps = network.heatmaps(np.ascontiguousarray(crops.transpose(0, 2, 3, 1)))
+    logits = torch.from_numpy(heatmaps.transpose(0, 3, 1, 2).astype(np.float64)) * network.scale
+    cells, _ = codec.decode(logits, config.window)
+    positions = {
+        "float": predict(model, crops, config.window)[0],
+        "integer": (cells * (crops.shape[-1] / logits.shape[-1])).numpy(),
+    }
+    normalizer = metrics.inter_ocular(data.points)
+    figures: dict = {"images": len(crops)}
+    for name, points in positions.items():
+        nme = metrics.nme_per_image(to_source(points, matrices), data.points, normalizer)
+        figures[name] = {
+            "nme": round(float(nme.mean()), 3),
+            "fr8": round(metrics.failure_rate(nme), 2),
+            "auc8": round(metrics.area_under_curve(nme), 2),
+        }
+        if "yaw" in data.fields:
+            figures[name]["nmeYawTo40"] = round(float(nme[np.abs(data.fields["yaw"]) <= 40].mean()), 3)
+    return figures
+
+
+def manifest_of(config: Config, network: IntegerNetwork, figures: dict) -> dict:
+    landmark_set = LANDMARK_SETS[config.task]
+    return {
+        "name": config.name,
+        "task": config.task,
+        "license": LICENSE,
+        "landmarks": list(landmark_set.names),
+        "mirror": list(landmark_set.mirror),
+        "connections": [list(pair) for pair in landmark_set.connections],
+        "codec": {"type": "softmax", "stride": 4, "window": config.window, "scale": network.scale},
+        "roi": {"scale": config.roi_scale, "upright": list(config.upright), "presence": PRESENCE},
+        "evaluation": figures,
+        "data": DATA,
+        "recipe": f"training/configs/{config.name}.py",
+    }
+
+
+def write_parity(network: IntegerNetwork, image: np.ndarray, path: pathlib.Path) -> None:
+    """Input, named inner tensors and outputs of one image."""
+    values = network.run(image[None])
+    names = [n for n in PARITY_TENSORS if n in values] + network.graph["outputs"]
+    tensors = {"input": image} | {name: values[name][0] for name in names}
+    path.write_bytes(safetensors_bytes(tensors, {"format": "bitmarks-parity/1"}))
+
+
+def write_codec_vectors(path: pathlib.Path) -> None:
+    """Integer heatmaps with what the codec decodes from them."""
+    rng = np.random.default_rng(7)
+    cases = []
+    for size, window, scale in [(8, 5, 0.05), (8, 7, 0.01), (5, 3, 0.2), (6, 7, 0.0007)]:
+        values = rng.integers(-300, 300, (size, size))
+        values[tuple(rng.integers(0, size, 2))] = 500
+        if size == 5:
+            values[:] = 7  # a flat map: the peak is the first cell
+        cells, score = codec.decode(torch.from_numpy(values[None, None] * scale), window)
+        cases.append(
+            {
+                "size": size, "window": window, "scale": scale, "stride": 4, "values": values.reshape(-1).tolist(),
+                "x": float(cells[0, 0, 0]) * 4, "y": float(cells[0, 0, 1]) * 4, "score": float(score[0, 0]),
+            }
+        )
+    path.write_text(json.dumps({"cases": cases}) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default="face")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--checkpoint", type=pathlib.Path, help="write new master weights from this checkpoint first")
+    source.add_argument("--master", type=pathlib.Path, help="master weights to export (default: the committed ones)")
+    parser.add_argument("--data", type=pathlib.Path, help="folder of the validation set")
+    parser.add_argument("--stem", default="faces_val")
+    parser.add_argument("--image", type=pathlib.Path, help="picture for the parity vectors (default: the golden image)")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("models"))
+    parser.add_argument("--masters", type=pathlib.Path, default=pathlib.Path("training/masters"))
+    parser.add_argument("--vectors", type=pathlib.Path, default=pathlib.Path("test/vectors"))
+    arguments = parser.parse_args()
+
+    config = load_config(arguments.config)
+    master = arguments.master or arguments.masters / f"{config.name}.safetensors"
+    if arguments.checkpoint:
+        trained = GraphModule(build_graph(config.graph))
+        trained.load_state_dict(torch.load(arguments.checkpoint, weights_only=True)["model"])
+        save_master(trained, master)
+    model = load_master(master, config)
+    network = integer_network(model)
+
+    figures: dict = {}
+    if arguments.data:
+        figures = validate(model, network, config, arguments.data, arguments.stem)
+        print(json.dumps(figures, indent=2))
+        difference = abs(figures["float"]["nme"] - figures["integer"]["nme"])
+        if difference >= MAX_NME_DIFFERENCE:
+            raise SystemExit(f"integer and float NME differ by {difference:.3f} points, expected < {MAX_NME_DIFFERENCE}")
+    pack = pack_bytes(network, manifest_of(config, network, figures))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    (arguments.out / f"{config.name}.bitmarks").write_bytes(pack)
+
+    shape = tuple(network.graph["input"]["shape"])
+    image = golden_image(2, shape)
+    if arguments.image:
+        picture = cv2.cvtColor(cv2.imread(str(arguments.image)), cv2.COLOR_BGR2RGB)
+        image = cv2.resize(picture, shape[1::-1], interpolation=cv2.INTER_AREA)
+    arguments.vectors.mkdir(parents=True, exist_ok=True)
+    write_parity(network, image, arguments.vectors / f"{config.name}.parity.safetensors")
+    write_codec_vectors(arguments.vectors / "heatmap_codec.json")
+    print(f"{config.name}.bitmarks: {len(pack):,} bytes, {count(network.graph)}")
+
+
+if __name__ == "__main__":
+    main()

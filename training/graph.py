@@ -1,0 +1,235 @@
+"""The DU-Net graph: the only author of a network's topology. Standard library only, no tensors, no training.
+
+`build_graph(GraphConfig(...))` returns the dictionary that models/README.md section 1 defines. PyTorch executes it to
+train (training/model.py), TypeScript executes the same dictionary to infer.
+
+Architecture: Tang et al., "Quantized Densely Connected U-Nets for Efficient Landmark Localization", ECCV 2018. Each
+U-Net has `depth` down blocks, a middle block and `depth` up blocks. A block is: concatenate its inputs with the growth
+features that the same block of the last `order` U-Nets made; BN-ReLU-conv1x1 to `neck` * growth channels ("neck");
+BN-ReLU-conv3x3 to `growth` channels ("grow", remembered for later U-Nets); BN-ReLU-conv1x1 on everything to `channels`
+("ahead", and for down blocks a second one, "skip", for the up block of the same resolution). From the second U-Net on,
+a "merge" 1x1 convolution reads the last U-Net's output and the inputs of the last `order` U-Nets.
+
+Run `python -m training.graph --config face` to print a graph.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+
+FORMAT = "bitmarks-graph/1"
+WEIGHT_LIMIT = {"b1": 1, "t2": 1, "i8": 127}
+
+
+@dataclasses.dataclass(frozen=True)
+class GraphConfig:
+    """Shape of a DU-Net. Sizes in pixels or channels.
+
+    landmarks      heatmap channels J
+    stacks         number of U-Nets N >= 1
+    order          K: how many earlier U-Nets feed a block, 0 <= K < max(N, 2)
+    channels       C: trunk width
+    growth         g: channels of a remembered feature
+    neck           B: bottleneck width is B * g
+    depth          L: down blocks per U-Net; input_size must be divisible by 4 * 2^L
+    input_size     side of the square RGB input; heatmaps have a quarter of it
+    stem_kernel    odd kernel of the first convolution, stride 2 (the paper: 7)
+    shared_skip_norm   ahead and skip adapters read one requantised tensor (the paper: a norm each)
+    weights        encoding of all inner convolutions: b1, t2, i8 or f32
+    end_weights    encoding of the first and the last convolutions: i8 or f32
+    input_bits     k-bit inputs of the paper: activations take 2^(k-1) levels; 32 is float
+    supervised     1-based U-Nets with a training head; () means all
+    """
+
+    landmarks: int = 68
+    stacks: int = 2
+    order: int = 1
+    channels: int = 64
+    growth: int = 16
+    neck: int = 4
+    depth: int = 4
+    input_size: int = 128
+    stem_kernel: int = 7
+    shared_skip_norm: bool = False
+    weights: str = "b1"
+    end_weights: str = "i8"
+    input_bits: int = 8
+    supervised: tuple[int, ...] = ()
+
+    def float_twin(self) -> "GraphConfig":
+        """The same shape with float weights and activations."""
+        return dataclasses.replace(self, weights="f32", end_weights="f32", input_bits=32)
+
+
+def accumulator_shift(fan_in: int, encoding: str, input_limit: int) -> int:
+    """Smallest t for which no sum of `fan_in` products leaves 16 bits after rounding (models/README.md section 2)."""
+    if encoding == "f32":
+        return 0
+    largest = fan_in * WEIGHT_LIMIT[encoding] * input_limit
+    shift = 0
+    while (largest + ((1 << shift) >> 1)) >> shift > 32767:
+        shift += 1
+    return shift
+
+
+class _Builder:
+    """Appends nodes and remembers each tensor's channel count."""
+
+    def __init__(self, config: GraphConfig) -> None:
+        self.config = config
+        self.nodes: list[dict] = []
+        self.channels: dict[str, int] = {"image": 3}
+
+    def conv(self, name: str, source: str, out: int, kernel: int, stride: int = 1, end: bool = False) -> str:
+        encoding = self.config.end_weights if end else self.config.weights
+        limit = 127 if source == "image" else 2 ** (self.config.input_bits - 1) - 1
+        self.nodes.append(
+            {
+                "op": "conv2d", "inputs": [source], "output": name, "weight": name, "kernel": kernel,
+                "stride": stride, "outChannels": out, "encoding": encoding,
+                "shift": accumulator_shift(kernel * kernel * self.channels[source], encoding, limit),
+            }
+        )
+        self.channels[name] = out
+        return name
+
+    def requantize(self, name: str, inputs: list[str]) -> str:
+        """BN + ReLU + quantise of the concatenation; the activation is called `<name>.q`."""
+        self.nodes.append(
+            {"op": "requantize", "inputs": inputs, "output": f"{name}.q", "norm": name, "inputBits": self.config.input_bits}
+        )
+        self.channels[f"{name}.q"] = sum(self.channels[i] for i in inputs)
+        return f"{name}.q"
+
+    def norm_conv(self, name: str, inputs: list[str], out: int, kernel: int = 1, end: bool = False) -> str:
+        return self.conv(name, self.requantize(name, inputs), out, kernel, end=end)
+
+    def resize(self, op: str, name: str, source: str) -> str:
+        self.nodes.append({"op": op, "inputs": [source], "output": name})
+        self.channels[name] = self.channels[source]
+        return name
+
+    def block(self, name: str, inputs: list[str], memory: list[str], skip: bool) -> tuple[str, str | None]:
+        """One semantic block; appends its growth feature to `memory` and returns (ahead, skip)."""
+        c = self.config
+        read = inputs + memory
+        neck = self.norm_conv(f"{name}.neck", read, c.neck * c.growth)
+        grow = self.norm_conv(f"{name}.grow", [neck], c.growth, kernel=3)
+        read = read + [grow]
+        ahead_in = self.requantize(f"{name}.ahead", read)
+        ahead = self.conv(f"{name}.ahead", ahead_in, c.channels, 1)
+        skip_out = None
+        if skip:
+            skip_in = ahead_in if c.shared_skip_norm else self.requantize(f"{name}.skip", read)
+            skip_out = self.conv(f"{name}.skip", skip_in, c.channels, 1)
+        memory.append(grow)
+        if len(memory) > c.order:
+            memory.pop(0)
+        return ahead, skip_out
+
+
+def build_graph(config: GraphConfig) -> dict:
+    """The graph of a DU-Net; raises ValueError for a shape that cannot be."""
+    c = config
+    if c.stacks < 1 or not 0 <= c.order < max(c.stacks, 2):
+        raise ValueError(f"order {c.order} with {c.stacks} U-Nets: expected 0 <= order < stacks")
+    if c.input_size % (4 << c.depth):
+        raise ValueError(f"input_size {c.input_size}: expected a multiple of {4 << c.depth} for depth {c.depth}")
+    if c.stem_kernel % 2 == 0:
+        raise ValueError(f"stem_kernel {c.stem_kernel}: expected an odd number")
+    supervised = set(c.supervised or range(1, c.stacks + 1))
+    if c.stacks not in supervised or not supervised <= set(range(1, c.stacks + 1)):
+        raise ValueError(f"supervised {sorted(supervised)}: expected U-Nets 1..{c.stacks}, the last among them")
+
+    b = _Builder(c)
+    stem = b.conv("stem", "image", c.channels, c.stem_kernel, stride=2, end=True)
+    trunk = b.resize("max_pool2d", "stem.pool", stem)
+    merge_memory: list[str] = []
+    memories: dict[str, list[str]] = {}
+    heads = []
+    for t in range(c.stacks):
+        u = f"u{t}"
+        if t > 0:
+            remembered = merge_memory + [trunk] if c.order else []
+            merge_memory = remembered[-c.order:] if c.order else []
+            trunk = b.norm_conv(f"{u}.merge", [up] + merge_memory, c.channels)
+        x, skips = trunk, []
+        for j in range(c.depth):
+            x, skip = b.block(f"{u}.d{j}", [x], memories.setdefault(f"d{j}", []), skip=True)
+            skips.append(skip)
+            x = b.resize("max_pool2d", f"{u}.d{j}.pool", x)
+        x, _ = b.block(f"{u}.mid", [x], memories.setdefault("mid", []), skip=False)
+        for j in reversed(range(c.depth)):
+            x = b.resize("upsample2d", f"{u}.u{j}.up", x)
+            x, _ = b.block(f"{u}.u{j}", [x, skips[j]], memories.setdefault(f"u{j}", []), skip=False)
+        up = x
+        if t + 1 in supervised:
+            heads.append(b.norm_conv(f"{u}.head", [up], c.landmarks, end=True))
+    return {
+        "format": FORMAT,
+        "input": {"name": "image", "shape": [c.input_size, c.input_size, 3], "shift": 1},
+        "outputs": heads[-1:],
+        "supervised": heads,
+        "nodes": b.nodes,
+    }
+
+
+def prune(graph: dict) -> dict:
+    """The graph without what its `outputs` do not need, as packs hold it."""
+    needed, nodes = set(graph["outputs"]), []
+    for node in reversed(graph["nodes"]):
+        if node["output"] in needed:
+            nodes.append(node)
+            needed.update(node["inputs"])
+    return {key: graph[key] for key in ("format", "input", "outputs")} | {"nodes": nodes[::-1]}
+
+
+def channels_of(graph: dict) -> dict[str, int]:
+    """Channel count of every tensor by name."""
+    channels = {graph["input"]["name"]: graph["input"]["shape"][2]}
+    for node in graph["nodes"]:
+        total = sum(channels[i] for i in node["inputs"])
+        channels[node["output"]] = node.get("outChannels", total)
+    return channels
+
+
+def count(graph: dict) -> dict[str, int]:
+    """Convolution weights, norm channels and multiply-adds of all nodes (each parameter name once)."""
+    channels = channels_of(graph)
+    size = {graph["input"]["name"]: graph["input"]["shape"][0]}
+    weights, norms, multiply_adds = {}, {}, 0
+    for node in graph["nodes"]:
+        side = size[node["inputs"][0]]
+        if node["op"] == "conv2d":
+            side = -(-side // node["stride"])
+            n = node["kernel"] ** 2 * channels[node["inputs"][0]] * node["outChannels"]
+            weights[node["weight"]] = n
+            multiply_adds += n * side * side
+        elif node["op"] == "requantize":
+            norms[node["norm"]] = channels[node["output"]]
+        else:
+            side = side // 2 if node["op"] == "max_pool2d" else side * 2
+        size[node["output"]] = side
+    return {"weights": sum(weights.values()), "norms": sum(norms.values()), "multiplyAdds": multiply_adds}
+
+
+def to_json(graph: dict) -> bytes:
+    """The bytes that packs hold."""
+    return json.dumps(graph, separators=(",", ":")).encode()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Print a configuration's graph and its counts.")
+    parser.add_argument("--config", default="face")
+    parser.add_argument("--counts", action="store_true", help="print counts instead of the graph")
+    arguments = parser.parse_args()
+    from training.configs import load_config
+
+    graph = build_graph(load_config(arguments.config).graph)
+    print(json.dumps(count(graph)) if arguments.counts else to_json(graph).decode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""Error figures of the field. Numbers only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def nme_per_image(predicted: np.ndarray, true: np.ndarray, normalizer: np.ndarray) -> np.ndarray:
+    """Mean point error over the normalizer, in percent, per image; points [n, J, 2], normalizer [n]."""
+    return np.linalg.norm(predicted - true, axis=-1).mean(-1) / normalizer * 100
+
+
+def inter_ocular(points: np.ndarray) -> np.ndarray:
+    """Distance of the outer eye corners (landmarks 36 and 45 of the 68), [n]."""
+    return np.linalg.norm(points[:, 36] - points[:, 45], axis=-1)
+
+
+def failure_rate(nme: np.ndarray, limit: float = 8.0) -> float:
+    """Share of images above the limit, percent."""
+    return float((nme > limit).mean() * 100)
+
+
+def area_under_curve(nme: np.ndarray, limit: float = 8.0) -> float:
+    """Area under the cumulative error curve from 0 to the limit, 100 = all errors are zero (exact step integral)."""
+    return float(np.clip(1 - nme / limit, 0, 1).mean() * 100)

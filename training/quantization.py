@@ -1,0 +1,125 @@
+"""Quantisers with straight-through gradients, and the exact integer twins of src/model/numerics.ts. No modules, no data.
+
+Training keeps every activation in integer units (levels 0..qmax as float32), every 1-bit or ternary weight as -1, 0, +1
+and every i8 weight as -127..127, so a convolution's float32 result is the integer accumulator itself (all sums stay below
+2^24). Scales (the paper's alpha among them) vanish in the batch norm that follows; only heads need one.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+LEVELS_PER_UNIT = 32.0
+"""Activation levels per unit of the batch norm's output: 127 levels reach 3.97 standard deviations."""
+
+
+class _RoundClamp(Function):
+    """round(clamp(x, 0, qmax)); the gradient passes where 0 < result < qmax (clipped straight-through)."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, qmax: float) -> Tensor:
+        y = x.clamp(0.0, qmax).round_()
+        ctx.save_for_backward(y)
+        ctx.qmax = qmax
+        return y
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        (y,) = ctx.saved_tensors
+        return torch.ops.aten.hardtanh_backward(gradient, y, 0.0, ctx.qmax), None
+
+
+class _Sign(Function):
+    """+1 where w >= 0, else -1 (sign(0) = +1); the gradient passes where |w| <= 1."""
+
+    @staticmethod
+    def forward(ctx, w: Tensor) -> Tensor:
+        ctx.save_for_backward(w)
+        return torch.where(w >= 0, 1.0, -1.0)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        (w,) = ctx.saved_tensors
+        return gradient * (w.abs() <= 1)
+
+
+class _Ternary(Function):
+    """0 where |w| <= 0.7 * mean|w| of the filter, else sign(w) (ternary weight networks); gradient where |w| <= 1."""
+
+    @staticmethod
+    def forward(ctx, w: Tensor) -> Tensor:
+        ctx.save_for_backward(w)
+        threshold = 0.7 * w.abs().mean(dim=(1, 2, 3), keepdim=True)
+        return torch.where(w.abs() > threshold, w.sign(), torch.zeros_like(w))
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        (w,) = ctx.saved_tensors
+        return gradient * (w.abs() <= 1)
+
+
+class _RoundThrough(Function):
+    """round(x) with the identity as gradient."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        return x.round()
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+def quantize_activation(x: Tensor, qmax: int) -> Tensor:
+    """Integer levels 0..qmax of x, which is given in levels."""
+    return _RoundClamp.apply(x, float(qmax))
+
+
+def int8_scale(weight: Tensor, per_filter: bool) -> Tensor:
+    """Float value of one i8 step: max|w| / 127, of each filter or of the tensor."""
+    largest = weight.detach().abs().amax(dim=(1, 2, 3), keepdim=True) if per_filter else weight.detach().abs().amax()
+    return largest.clamp_min(1e-8) / 127
+
+
+def quantize_weight(weight: Tensor, encoding: str, per_filter: bool = True) -> Tensor:
+    """Integer weight values of `encoding` (as float32); 'f32' returns the weight itself."""
+    if encoding == "b1":
+        return _Sign.apply(weight)
+    if encoding == "t2":
+        return _Ternary.apply(weight)
+    if encoding == "i8":
+        return _RoundThrough.apply(weight / int8_scale(weight, per_filter)).clamp(-127, 127)
+    if encoding == "f32":
+        return weight
+    raise ValueError(f"encoding '{encoding}': expected b1, t2, i8 or f32")
+
+
+def saturate16(x: Tensor) -> Tensor:
+    return x.clamp(-32768, 32767)
+
+
+def shift_accumulator(acc: Tensor, shift: int) -> Tensor:
+    """sat16((acc + r) >> t) on an integer tensor; r is half of 2^t."""
+    return saturate16((acc + ((1 << shift) >> 1)) >> shift)
+
+
+def requantize(x: Tensor, multiplier: Tensor, bias: Tensor, shift: int, qmax: int) -> Tensor:
+    """clamp(sat16(((x*m + 2^14) >> 15) + b) >> s, 0, qmax) on integer tensors [n, c, h, w]; m, b are [c]."""
+    y = (x * multiplier.view(1, -1, 1, 1) + (1 << 14)) >> 15
+    return (saturate16(y + bias.view(1, -1, 1, 1)) >> shift).clamp(0, qmax)
+
+
+def fold_norm(scale: Tensor, offset: Tensor, qmax: int) -> tuple[Tensor, Tensor, int]:
+    """Integer (m, b, s) of the affine `round(scale * x + offset)` per channel (float64 [c], x a 16-bit feature).
+
+    out = (((x*m + 2^14) >> 15) + b) >> s with floor, hence half a level is added to b. s is the largest shift for which
+    every m and b fits and the clipped range 0..qmax survives the 16-bit sum.
+    """
+    for shift in range(15, -1, -1):
+        m = (scale * 2.0 ** (15 + shift)).round()
+        b = ((offset + 0.5) * 2.0**shift).round()
+        if m.abs().max() <= 32767 and b.abs().max() <= 32767 and (qmax + 1) << shift <= 32767:
+            return m.to(torch.int64), b.to(torch.int64), shift
+    return m.clamp(-32767, 32767).to(torch.int64), b.clamp(-32768, 32767).to(torch.int64), 0

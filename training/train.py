@@ -1,0 +1,125 @@
+"""Trains one configuration: `python -m training.train --config face --data FACES --backgrounds ZIP`.
+
+One flat script: data, steps, checkpoints, log. A killed run continues from its last checkpoint with the same samples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import pathlib
+import time
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from training.configs import load_config
+from training.dataset import FaceSamples, evaluation_crop, load_set, read_zip
+from training.evaluate import evaluate_float
+from training.graph import build_graph
+from training.losses import landmark_loss
+from training.model import GraphModule
+
+
+def learning_rate(step: int, config) -> float:
+    """Linear warm-up, then half a cosine to zero."""
+    if step < config.warmup:
+        return config.rate * (step + 1) / config.warmup
+    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return config.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", default="face")
+    parser.add_argument("--data", type=pathlib.Path, required=True, help="folder with <stem>_train and <stem>_val")
+    parser.add_argument("--stem", default="faces")
+    parser.add_argument("--backgrounds", type=pathlib.Path, help="zip of pictures without subjects")
+    parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("training/runs"))
+    parser.add_argument("--steps", type=int, help="override the configuration's steps")
+    parser.add_argument("--limit", type=int, help="use only the first images (for trying things)")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1, help="processes that make samples")
+    parser.add_argument("--validate-every", type=int, default=1000, help="steps")
+    parser.add_argument("--save-every", type=int, default=250, help="steps")
+    parser.add_argument("--stop-after", type=int, help="stop after this step, as a kill would (the schedule stays)")
+    arguments = parser.parse_args()
+
+    import dataclasses
+
+    config = load_config(arguments.config)
+    if arguments.steps:
+        config = dataclasses.replace(config, steps=arguments.steps)
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(config.seed)
+    run = arguments.runs / config.name
+    run.mkdir(parents=True, exist_ok=True)
+
+    train_set = load_set(arguments.data, f"{arguments.stem}_train", arguments.limit)
+    val_set = load_set(arguments.data, f"{arguments.stem}_val", 300 if arguments.limit is None else arguments.limit)
+    backgrounds = read_zip(arguments.backgrounds) if arguments.backgrounds else []
+    crops, matrices = zip(*(evaluation_crop(i, p, config) for i, p in zip(val_set.images, val_set.points)), strict=True)
+    validation = (np.stack(crops), np.stack(matrices), val_set.points)
+
+    model = GraphModule(build_graph(config.graph)).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.rate)
+    step = 0
+    checkpoint = run / "checkpoint.pt"
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        step = saved["step"]
+
+    def save() -> None:
+        partial = checkpoint.with_suffix(".part")
+        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, partial)
+        partial.replace(checkpoint)
+
+    samples = FaceSamples(train_set, backgrounds, config, step * config.batch, config.steps * config.batch)
+    loader = torch.utils.data.DataLoader(
+        samples, batch_size=config.batch, num_workers=arguments.workers, prefetch_factor=4 if arguments.workers else None
+    )
+    log = (run / "log.jsonl").open("a")
+    model.train()
+    window_loss, window_start = 0.0, time.time()
+    stop = min(config.steps, arguments.stop_after or config.steps)
+    with tqdm(total=config.steps, initial=step, mininterval=5) as bar:
+        for image, points, mask, negative in loader:
+            if step >= stop:
+                break
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step, config)
+            loss = sum(
+                landmark_loss(
+                    logits, points, mask, negative, config.sigma, config.window,
+                    config.coordinate_loss if i == len(model.heads) - 1 else 0.0,
+                )
+                for i, logits in enumerate(model(image))
+            )
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            optimizer.step()
+            model.clamp_latent()
+            step += 1
+            window_loss += loss.item()
+            bar.update()
+            if step % 100 == 0 or step == stop:
+                row = {"step": step, "loss": window_loss / 100, "rate": learning_rate(step, config)}
+                row["imagesPerSecond"] = round(100 * config.batch / (time.time() - window_start), 1)
+                if step % arguments.validate_every == 0 or step == stop:
+                    row |= evaluate_float(model, *validation, config)
+                    model.train()
+                log.write(json.dumps(row) + "\n")
+                log.flush()
+                bar.set_postfix(loss=f"{row['loss']:.3f}", nme=row.get("nme", ""))
+                window_loss, window_start = 0.0, time.time()
+            if step % arguments.save_every == 0 or step == stop:
+                save()
+
+
+if __name__ == "__main__":
+    main()
