@@ -15,6 +15,7 @@ const maxWorkers = Number(process.env['BITMARKS_TEST_WORKERS'] ?? 2);
 
 export default defineConfig({
   worker: { format: 'es' },
+  assetsInclude: ['**/*.bitmarks'],
   test: {
     // A missing folder of tests is an error, a forgotten .only too.
     passWithNoTests: false,

@@ -7,6 +7,8 @@ import { zoneViolation } from '../../scripts/zones.js';
 test.each([
   ['src/api/face_landmarker.ts', '../protocol/result'],
   ['src/api/worker_link.ts', 'comlink'],
+  ['src/api/bundled_files.ts', '../../workers/landmark.worker?worker&url'],
+  ['src/api/bundled_files.ts', '../engine/wasm/build/relaxed.wasm?url&no-inline'],
   ['src/model/pack.ts', '@noble/hashes/sha2.js'],
   ['src/pipeline/roi.ts', '../engine/backend'],
   ['src/engine/wasm/index.ts', './loader'],
@@ -22,6 +24,7 @@ test.each([
 test.each([
   ['src/api/face_landmarker.ts', '../engine/session'],
   ['src/api/face_landmarker.ts', '../worker/service'],
+  ['src/api/face_landmarker.ts', '../worker/service?worker'],
   ['src/api/face_landmarker.ts', '@tensorflow/tfjs-core'],
   ['src/model/pack.ts', '../engine/backend'],
   ['src/errors.ts', './model/types'],
