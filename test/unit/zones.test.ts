@@ -7,8 +7,8 @@ import { zoneViolation } from '../../scripts/zones.js';
 test.each([
   ['src/api/face_landmarker.ts', '../protocol/result'],
   ['src/api/worker_link.ts', 'comlink'],
-  ['src/api/bundled_files.ts', '../../workers/landmark.worker?worker&url'],
-  ['src/api/bundled_files.ts', '../engine/wasm/build/relaxed.wasm?url&no-inline'],
+  ['src/api/assets.ts', '../../workers/landmark.worker?worker&url'],
+  ['src/api/assets.ts', '../engine/wasm/build/relaxed.wasm?url&no-inline'],
   ['src/model/pack.ts', '@noble/hashes/sha2.js'],
   ['src/pipeline/roi.ts', '../engine/backend'],
   ['src/engine/wasm/index.ts', './loader'],
