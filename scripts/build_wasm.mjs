@@ -2,7 +2,7 @@
  * Compiles the two WASM modules, src/engine/wasm/build/{simd128,relaxed}.wasm, from AssemblyScript. Does nothing when they
  * are newer than every source and the compiler's options, so that dev and test commands can call it each time.
  */
-import asc from 'assemblyscript/asc';
+import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const sources = 'src/engine/wasm/assembly';
 const target = 'src/engine/wasm/build';
+const compiler = 'node_modules/assemblyscript/bin/asc.js';
 
 /** @param {string} file relative to the root; 0 if it does not exist */
 async function modifiedMs(file) {
@@ -32,13 +33,21 @@ await mkdir(path.join(root, target), { recursive: true });
 for (const variant of ['simd128', 'relaxed']) {
   const output = `${target}/${variant}.wasm`;
   if ((await modifiedMs(output)) > newest) continue;
-  const { error, stderr } = await asc.main([
-    `${sources}/${variant}.ts`,
-    ...['--baseDir', root, '--config', `${sources}/asconfig.json`, '--target', variant],
-  ]);
-  process.stderr.write(stderr.toString());
-  if (error) {
-    console.error(`${output} was not built: ${error.message}`);
+  // The command, not the compiler's module: that one's types redeclare global ones.
+  const { status } = spawnSync(
+    process.execPath,
+    [
+      compiler,
+      `${sources}/${variant}.ts`,
+      '--config',
+      `${sources}/asconfig.json`,
+      '--target',
+      variant,
+    ],
+    { cwd: root, stdio: 'inherit' },
+  );
+  if (status !== 0) {
+    console.error(`${output} was not built`);
     process.exit(1);
   }
   console.log(`built ${output}`);

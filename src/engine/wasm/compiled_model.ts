@@ -110,7 +110,7 @@ interface ChosenStep {
   /** Bytes of the shared activation image that the step needs. */
   readonly activationBytes: number;
   /** Makes the calls once the base address is known. */
-  bind(addresses: Addresses): readonly StepCall[];
+  readonly bind: (addresses: Addresses) => readonly StepCall[];
 }
 
 /** Absolute addresses. */
@@ -118,7 +118,7 @@ interface Addresses {
   readonly base: number;
   readonly image: number;
   readonly activations: number;
-  buffer(index: number): number;
+  readonly buffer: (index: number) => number;
 }
 
 /** Compiles a plan; the returned model owns one block of the arena until closed. */

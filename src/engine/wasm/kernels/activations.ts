@@ -24,8 +24,8 @@ export interface ActivationImage {
 /** Addresses of what a step reads. */
 export interface ActivationSources {
   readonly image: number;
-  buffer(index: number): number;
-  norm(name: string): {
+  readonly buffer: (index: number) => number;
+  readonly norm: (name: string) => {
     readonly multiplier: number;
     readonly bias: number;
     readonly shift: number;
