@@ -50,4 +50,6 @@ export interface LandmarkResult {
   readonly width: number;
   readonly height: number;
   readonly timings: StageTimings;
+  /** Backend that computed this result; another one than before when a lost device made the service fall back. */
+  readonly backend: 'webgpu' | 'wasm' | 'reference';
 }

@@ -1,7 +1,11 @@
 /**
- * The worker's service as the main thread sees it through Comlink. Types only.
+ * The worker's service as the main thread sees it through Comlink. Types, and the version that both sides compare.
  */
 import type { LandmarkResult } from './result';
+import type { WireService } from './wire_errors';
+
+/** Raised with every change of the messages between script and worker, which may be cached apart from each other. */
+export const PROTOCOL_VERSION = 1;
 
 export type BackendChoice = 'auto' | 'webgpu' | 'wasm' | 'reference';
 export type TaskName = 'face';
@@ -65,12 +69,15 @@ export interface DetectRequest {
   readonly callId: number;
 }
 
+/** Thresholds are scores, 0..1; null takes the model's own. */
 export interface DetectOptions {
   readonly maxSubjects: number;
-  /** Least score of a newly found subject, 0..1. */
-  readonly minDetectionConfidence: number;
-  /** Least score for following a subject into the next frame, 0..1. */
-  readonly minTrackingConfidence: number;
+  /** Least score of a newly found subject. */
+  readonly minDetectionConfidence: number | null;
+  /** Least score of any subject that is reported. */
+  readonly minPresenceConfidence: number | null;
+  /** Least score for following a subject into the next frame. */
+  readonly minTrackingConfidence: number | null;
   readonly smoothing: boolean;
 }
 
@@ -84,4 +91,9 @@ export interface LandmarkService {
   /** Settles the call with 'aborted' as soon as it can; unknown ids are ignored. */
   cancel(callId: number): Promise<void>;
   close(): Promise<void>;
+}
+
+/** What the worker exposes: the service, its errors as data, and a greeting that shows that it has started. */
+export interface WorkerRoot extends WireService<LandmarkService> {
+  protocolVersion(): Promise<number>;
 }

@@ -1,0 +1,46 @@
+/**
+ * Where the package's other files are: beside the script, or in the folder the caller names. URLs only, nothing is fetched.
+ */
+import facePackUrl from '../../models/face.bitmarks?url&no-inline';
+import workerUrl from '../../workers/landmark.worker?worker&url';
+import webgpuUrl from '../../workers/webgpu_engine?worker&url';
+import relaxedUrl from '../engine/wasm/build/relaxed.wasm?url&no-inline';
+import simd128Url from '../engine/wasm/build/simd128.wasm?url&no-inline';
+import { BitmarksError } from '../errors';
+
+/** Absolute URLs. */
+export interface AssetUrls {
+  readonly worker: string;
+  readonly webgpu: string;
+  readonly wasm: { readonly simd128: string; readonly relaxed: string };
+  readonly facePack: string;
+}
+
+/** `base` is the folder of a whole dist/, relative to the page; null stands for where this script lies. */
+export function resolveAssets(base: string | null): AssetUrls {
+  if (base === null) {
+    return {
+      worker: absoluteUrl(workerUrl),
+      webgpu: absoluteUrl(webgpuUrl),
+      wasm: { simd128: absoluteUrl(simd128Url), relaxed: absoluteUrl(relaxedUrl) },
+      facePack: absoluteUrl(facePackUrl),
+    };
+  }
+  const folder = absoluteUrl(base.endsWith('/') ? base : `${base}/`);
+  const inFolder = (file: string): string => new URL(file, folder).href;
+  return {
+    worker: inFolder('bitmarks.worker.js'),
+    webgpu: inFolder('bitmarks.webgpu.js'),
+    wasm: { simd128: inFolder('wasm/simd128.wasm'), relaxed: inFolder('wasm/relaxed.wasm') },
+    facePack: inFolder('models/face.bitmarks'),
+  };
+}
+
+/** Resolves a URL against the page: inside a worker started from a blob, relative ones would lead nowhere. */
+export function absoluteUrl(url: string): string {
+  try {
+    return new URL(url, document.baseURI).href;
+  } catch (cause) {
+    throw new BitmarksError('options/invalid', `'${url}' is no URL`, { cause });
+  }
+}

@@ -1,0 +1,225 @@
+/// <reference lib="esnext.disposable" />
+/**
+ * FaceLandmarker, the class that pages use. Puts options, capture, worker link and results together; no engine, no
+ * arithmetic. Importing this file touches nothing of the page.
+ */
+import { proxy, transfer } from 'comlink';
+import { BitmarksError } from '../errors';
+import type { LoadProgress, LoadRequest, SessionInfo } from '../protocol/service';
+import { absoluteUrl, resolveAssets } from './assets';
+import { captureFrame, kindOf, readable, releaseFrame, type ImageSource } from './frame_source';
+import { FrameTicker, playStream } from './frame_ticker';
+import {
+  resolveOptions,
+  resolveSignal,
+  type FaceLandmarkerOptions,
+  type ModelSource,
+  type ResolvedOptions,
+} from './options';
+import { toFaceLandmarkerResult, type FaceLandmarkerResult } from './result';
+import { connectWorker, type WorkerLink } from './worker_link';
+
+export interface CallOptions {
+  /** Aborts the call, which then rejects with 'aborted'. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Stream id of detectForVideo; every track has an id of its own. */
+const VIDEO_STREAM = 0;
+
+/** Finds the landmarks of faces. Runs in a worker of its own; close() frees everything. */
+export class FaceLandmarker {
+  readonly #link: WorkerLink;
+  readonly #options: ResolvedOptions;
+  #info: SessionInfo;
+  #lastStream = VIDEO_STREAM;
+  #lastTimestampMs = -Infinity;
+
+  private constructor(link: WorkerLink, options: ResolvedOptions, info: SessionInfo) {
+    this.#link = link;
+    this.#options = options;
+    this.#info = info;
+  }
+
+  /**
+   * Starts the worker, loads the pack and prepares a backend. Throws BitmarksError: 'options/invalid', 'worker/failed',
+   * 'pack/*', 'graph/malformed', 'backend/unavailable', 'backend/failed', 'aborted'.
+   */
+  static async create(options?: FaceLandmarkerOptions): Promise<FaceLandmarker> {
+    const resolved = resolveOptions(options);
+    const urls = resolveAssets(resolved.assetBase);
+    const pack = packOf(resolved.model, urls.facePack);
+    const workerUrl = resolved.workerUrl === null ? urls.worker : absoluteUrl(resolved.workerUrl);
+    const link = await connectWorker(workerUrl, resolved.signal);
+    try {
+      const request: Omit<LoadRequest, 'callId'> = {
+        task: 'face',
+        pack,
+        backend: resolved.backend,
+        wasmUrls: urls.wasm,
+        webgpuUrl: urls.webgpu,
+        selfTest: resolved.selfTest,
+      };
+      const onProgress = reporter(resolved.onProgress);
+      const info = await link.call(
+        (service, callId) =>
+          service.load(
+            transfer({ ...request, callId }, 'bytes' in pack ? [pack.bytes] : []),
+            onProgress && proxy(onProgress),
+          ),
+        resolved.signal,
+      );
+      return new FaceLandmarker(link, resolved, info);
+    } catch (error) {
+      void link.close();
+      throw error;
+    }
+  }
+
+  /** Whether this browser has what every backend needs. Backends are tried by create; `info` tells what came of it. */
+  static isSupported(): boolean {
+    return [
+      typeof Worker,
+      typeof OffscreenCanvas,
+      typeof createImageBitmap,
+      typeof WebAssembly === 'object' ? 'function' : 'undefined',
+    ].every((type) => type === 'function');
+  }
+
+  /** Backend, kernels, refusals, sizes. Changes when a lost device makes the worker fall back. */
+  get info(): SessionInfo {
+    return this.#info;
+  }
+
+  /** Finds the faces in one image, without memory of others. Throws 'input/invalid', 'aborted', 'closed', ... */
+  async detect(image: ImageSource, options?: CallOptions): Promise<FaceLandmarkerResult> {
+    return this.#detect(image, performance.now(), null, resolveSignal(options));
+  }
+
+  /**
+   * Finds the faces in the next frame of a video, with the memory of the frames before: known faces keep their id and are
+   * followed, not searched; landmarks are smoothed. Timestamps must rise; wait for a result before the next call.
+   */
+  async detectForVideo(
+    frame: ImageSource,
+    timestampMs: number,
+    options?: CallOptions,
+  ): Promise<FaceLandmarkerResult> {
+    if (!Number.isFinite(timestampMs) || timestampMs <= this.#lastTimestampMs) {
+      throw new BitmarksError(
+        'input/invalid',
+        `timestampMs is ${String(timestampMs)}, expected a number above that of the call before, ` +
+          `${this.#lastTimestampMs}; use performance.now()`,
+      );
+    }
+    const signal = resolveSignal(options);
+    this.#lastTimestampMs = timestampMs;
+    return this.#detect(frame, timestampMs, VIDEO_STREAM, signal);
+  }
+
+  /**
+   * Follows the faces in a playing video, always on its newest frame. Ends with the video; breaking out of the loop stops
+   * it. An abort throws 'aborted', close() throws 'closed'. Playing and stopping the video is the caller's business.
+   */
+  async *track(
+    source: HTMLVideoElement | MediaStream,
+    options?: CallOptions,
+  ): AsyncGenerator<FaceLandmarkerResult, void, undefined> {
+    const signal = resolveSignal(options);
+    this.#link.throwIfUnusable(signal);
+    const kind = kindOf(source);
+    if (kind !== 'MediaStream' && kind !== 'HTMLVideoElement') {
+      throw new BitmarksError('input/invalid', 'track takes a video element or a MediaStream');
+    }
+    const stop = new AbortController();
+    const halt = (): void => {
+      stop.abort();
+    };
+    signal?.addEventListener('abort', halt, stop);
+    this.#link.ended.addEventListener('abort', halt, stop);
+    const player = kind === 'MediaStream' ? playStream(source as MediaStream, stop) : null;
+    this.#lastStream += 1;
+    const stream = this.#lastStream;
+    try {
+      const video = player?.video ?? (source as HTMLVideoElement);
+      const ticker = new FrameTicker(video, stop.signal);
+      for (;;) {
+        const tick = await ticker.next();
+        this.#link.throwIfUnusable(signal);
+        player?.throwIfFailed();
+        if (tick === null) return;
+        yield await this.#detect(video, tick.timestampMs, stream, signal);
+      }
+    } finally {
+      stop.abort();
+      // The link may be gone, and with it the stream.
+      this.#link.call((service) => service.endStream(stream), null).catch(() => undefined);
+    }
+  }
+
+  /** Ends the worker and frees all it held; calls in flight reject with 'closed'. Idempotent. */
+  close(): void {
+    void this.#link.close();
+  }
+
+  // Where these symbols do not exist, the two become one method called 'undefined', which nobody calls.
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** close(), and waits until the worker is gone. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#link.close();
+  }
+
+  async #detect(
+    image: ImageSource,
+    timestampMs: number,
+    stream: number | null,
+    signal: AbortSignal | null,
+  ): Promise<FaceLandmarkerResult> {
+    this.#link.throwIfUnusable(signal);
+    const captured = await captureFrame(image);
+    try {
+      const result = await this.#link.call((service, callId) => {
+        const request = {
+          frame: captured.payload,
+          timestampMs,
+          stream: stream === null ? null : { id: stream },
+          options: this.#options.detect,
+          callId,
+        };
+        return service.detect(transfer(request, captured.transfer));
+      }, signal);
+      if (result.backend !== this.#info.backend) {
+        this.#info = await this.#link.call((service) => service.info(), signal);
+      }
+      return toFaceLandmarkerResult(result);
+    } catch (error) {
+      // Does nothing to a frame that was sent; one that was not is still ours.
+      releaseFrame(captured);
+      throw readable(error);
+    }
+  }
+}
+
+/** Bytes are copied: the copy is transferred, the caller's stay his. */
+function packOf(model: ModelSource | null, defaultUrl: string): LoadRequest['pack'] {
+  if (model === null) return { url: defaultUrl };
+  if (typeof model === 'string' || model instanceof URL) return { url: absoluteUrl(String(model)) };
+  return { bytes: new Uint8Array(model).slice().buffer };
+}
+
+/** A caller's callback that throws is an uncaught error of the page, not of the call. */
+function reporter(
+  onProgress: ResolvedOptions['onProgress'],
+): ((progress: LoadProgress) => void) | undefined {
+  if (onProgress === null) return undefined;
+  return (progress) => {
+    try {
+      onProgress(progress);
+    } catch (error) {
+      reportError(error);
+    }
+  };
+}
