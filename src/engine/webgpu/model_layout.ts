@@ -1,0 +1,171 @@
+/**
+ * Where a model's features, norms and weights lie in the GPU's buffers and textures. Arithmetic on offsets only: it makes
+ * no GPU object, so all of it can be checked without one.
+ */
+import { BitmarksError } from '../../errors';
+import type { Model, NormTensor, WeightTensor } from '../../model/types';
+import type { ConvStep, Plan, PlanStep } from '../planner';
+import { channelWords, WORD_CHANNELS, type ChannelWord } from './channel_words';
+import { pixelWords, type StepPlacement } from './kernels/kernel';
+import { texelCount, type UnpackParams } from './kernels/unpack_weights';
+
+export interface ModelLayout {
+  /** 32-bit words of the features buffer. */
+  readonly featureWords: number;
+  /** First word of the plan's output. */
+  readonly outputBase: number;
+  /** One per plan step. */
+  readonly placements: readonly StepPlacement[];
+  /** Two vec4 per input word: base, words of a pixel, width, upsample; four times (bias << 16) | multiplier. */
+  readonly table: Uint32Array<ArrayBuffer>;
+  /** Each weight tensor once per way in which it is read. */
+  readonly unpacks: readonly UnpackParams[];
+  /** Word map of unpack_weights. */
+  readonly wordMap: Uint32Array<ArrayBuffer>;
+  /** All packed weights; each tensor starts on a word. */
+  readonly packed: Uint8Array<ArrayBuffer>;
+  /** Texels of the unpacked weights. */
+  readonly texels: number;
+}
+
+/** A load takes a pair of words, of which the second may lie behind the last pixel of a part. */
+const SPARE_WORDS = 4;
+
+export function layoutModel(model: Model, plan: Plan): ModelLayout {
+  const features = placeFeatures(plan);
+  const featureBase = (buffer: number): number => at(features.bases, buffer, 'buffer');
+  const weights = new WeightLayout(model);
+  const table: number[] = [];
+  const placements = plan.steps.map((step): StepPlacement => {
+    if (step.kind !== 'conv2d') {
+      return { featureBase, tableBase: 0, weightBase: 0, normShift: 0 };
+    }
+    const words = channelWords(step);
+    const weightBase = weights.place(step, words);
+    const tableBase = table.length / 4;
+    if (step.source.kind === 'image') return { featureBase, tableBase, weightBase, normShift: 0 };
+    const norm = find(model.norms, step.source.norm, step.name);
+    for (const word of words) table.push(...tableEntry(step.source.parts, word, norm, featureBase));
+    return { featureBase, tableBase, weightBase, normShift: norm.shift };
+  });
+  return {
+    featureWords: features.words + SPARE_WORDS,
+    outputBase: featureBase(plan.outputBuffer),
+    placements,
+    table: Uint32Array.from(table),
+    ...weights.result(),
+  };
+}
+
+/** Planned buffers one behind the other, each as large as its largest tensor with channels in pairs. */
+function placeFeatures(plan: Plan): { bases: readonly number[]; words: number } {
+  const sizes = plan.buffers.map(() => 0);
+  for (const { outputBuffer, outputShape } of plan.steps) {
+    const [height, width, channels] = outputShape;
+    const size = height * width * pixelWords(channels);
+    sizes[outputBuffer] = Math.max(at(sizes, outputBuffer, 'buffer'), size);
+  }
+  const bases: number[] = [];
+  let words = 0;
+  for (const size of sizes) {
+    bases.push(words);
+    words += size;
+  }
+  return { bases, words };
+}
+
+function tableEntry(
+  parts: Extract<ConvStep['source'], { kind: 'parts' }>['parts'],
+  word: ChannelWord,
+  norm: NormTensor,
+  featureBase: (buffer: number) => number,
+): readonly number[] {
+  const part = at(parts, word.part, 'part');
+  const [, width, channels] = part.shape;
+  const norms = Array.from({ length: WORD_CHANNELS }, (_, index) => {
+    if (index >= word.channels) return 0;
+    const channel = word.firstChannel + index;
+    const multiplier = norm.multiplier[channel] ?? 0;
+    const bias = norm.bias[channel] ?? 0;
+    return ((bias << 16) | (multiplier & 0xffff)) >>> 0;
+  });
+  return [
+    featureBase(part.buffer) + word.wordInPart * (WORD_CHANNELS / 2),
+    pixelWords(channels),
+    width,
+    part.upsample ? 1 : 0,
+    ...norms,
+  ];
+}
+
+/** Collects the weights of convolutions; equal weights read in equal words are placed once. */
+class WeightLayout {
+  private readonly model: Model;
+  private readonly placed = new Map<string, UnpackParams>();
+  private readonly packedBases = new Map<WeightTensor, number>();
+  private readonly wordMap: number[] = [];
+  private packedWords = 0;
+  private texels = 0;
+
+  constructor(model: Model) {
+    this.model = model;
+  }
+
+  /** First texel of the step's weights. */
+  place(step: ConvStep, words: readonly ChannelWord[]): number {
+    const name = step.node.weight;
+    const key = JSON.stringify([name, words.map(({ channels }) => channels)]);
+    const known = this.placed.get(key);
+    if (known !== undefined) return known.texelBase;
+    const weight = find(this.model.weights, name, step.name);
+    const params: UnpackParams = {
+      weight,
+      packedBase: this.packedBase(weight),
+      texelBase: this.texels,
+      mapBase: this.wordMap.length,
+      words: words.length,
+    };
+    for (const word of words) this.wordMap.push((word.channels << 16) | word.firstChannel);
+    this.texels += texelCount(weight, words.length);
+    this.placed.set(key, params);
+    return params.texelBase;
+  }
+
+  result(): Pick<ModelLayout, 'unpacks' | 'wordMap' | 'packed' | 'texels'> {
+    const packed = new Uint8Array(this.packedWords * 4);
+    for (const [weight, base] of this.packedBases) packed.set(weight.bytes, base * 4);
+    return {
+      unpacks: [...this.placed.values()],
+      wordMap: Uint32Array.from(this.wordMap),
+      packed,
+      texels: this.texels,
+    };
+  }
+
+  private packedBase(weight: WeightTensor): number {
+    const known = this.packedBases.get(weight);
+    if (known !== undefined) return known;
+    const base = this.packedWords;
+    this.packedBases.set(weight, base);
+    this.packedWords += Math.ceil(weight.bytes.length / 4);
+    return base;
+  }
+}
+
+function find<T>(tensors: ReadonlyMap<string, T>, name: string, step: PlanStep['name']): T {
+  const tensor = tensors.get(name);
+  if (tensor !== undefined) return tensor;
+  throw new BitmarksError(
+    'backend/failed',
+    `step ${JSON.stringify(step)} needs the tensor ${JSON.stringify(name)}, which the model does not have`,
+  );
+}
+
+function at<T>(list: readonly T[], index: number, what: string): T {
+  const item = list[index];
+  if (item !== undefined) return item;
+  throw new BitmarksError(
+    'backend/failed',
+    `the plan names ${what} ${index}, expected one of 0 to ${list.length - 1}`,
+  );
+}

@@ -1,0 +1,91 @@
+/**
+ * The WebGPU engine: owns one GPU device, or borrows one, and compiles models for it. Wiring only: the work is in the
+ * files beside this one.
+ */
+import type { Model } from '../../model/types';
+import type { Backend, BackendFactory } from '../backend';
+import type { Plan } from '../planner';
+import { hostDevice, type TfjsHost } from '../tfjs/webgpu_host';
+import { DeviceHealth } from './device_health';
+import { GpuMemory, type GpuMemoryCount } from './gpu_memory';
+import { PipelineCache } from './pipeline_cache';
+import { requestWebgpuDevice, type WebgpuDevice } from './webgpu_device';
+import { WebgpuModel, type FrameCounters, type WebgpuContext } from './webgpu_model';
+
+/** For tests and for the tfjs bridge. */
+export interface WebgpuEngineOptions {
+  /** Take the shift kernels even where WGSL has dot4I8Packed. */
+  readonly forceShift?: boolean;
+}
+
+/** Makes the WebGPU backend on a device of its own, which is hosted by a tfjs WebGPUBackend. */
+export const createWebgpuBackend: BackendFactory = async ({ powerPreference }) =>
+  openWebgpuEngine(powerPreference);
+
+/** The same with access to what the Backend contract does not show. */
+export async function openWebgpuEngine(
+  powerPreference?: GPUPowerPreference,
+  options: WebgpuEngineOptions = {},
+): Promise<WebgpuEngine> {
+  const handle = await requestWebgpuDevice(powerPreference);
+  return new WebgpuEngine(handle, hostDevice(handle.device, handle.info), options);
+}
+
+export class WebgpuEngine implements Backend {
+  readonly name = 'webgpu';
+  readonly lost: Promise<string>;
+  readonly device: GPUDevice;
+  readonly info: GPUAdapterInfo;
+  /** The tfjs backend that the device belongs to; null when the device is borrowed from one. */
+  readonly host: TfjsHost | null;
+  private readonly context: WebgpuContext;
+  private readonly models = new Set<WebgpuModel>();
+  private closed = false;
+
+  constructor(
+    { device, info, hasPackedDot }: WebgpuDevice,
+    host: TfjsHost | null,
+    options: WebgpuEngineOptions = {},
+  ) {
+    this.device = device;
+    this.info = info;
+    this.host = host;
+    const health = new DeviceHealth(device);
+    this.lost = health.lost;
+    this.context = {
+      device,
+      traits: { hasPackedDot: hasPackedDot && options.forceShift !== true },
+      memory: new GpuMemory(device),
+      pipelines: new PipelineCache(device),
+      health,
+      counters: { submissions: 0, readBacks: 0 },
+    };
+  }
+
+  /** Buffers and textures alive now; 0 after every compiled model is closed. */
+  get memory(): GpuMemoryCount {
+    return this.context.memory.count;
+  }
+
+  get counters(): Readonly<FrameCounters> {
+    return this.context.counters;
+  }
+
+  async compile(model: Model, plan: Plan): Promise<WebgpuModel> {
+    this.context.health.check();
+    const compiled = await WebgpuModel.compile(this.context, model, plan);
+    this.models.add(compiled);
+    return compiled;
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.context.health.close();
+    for (const model of this.models) model.close();
+    this.context.memory.destroyAll();
+    if (this.host === null) return;
+    this.host.close();
+    this.device.destroy();
+  }
+}
