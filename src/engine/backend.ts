@@ -37,6 +37,8 @@ export interface Heatmaps {
 /** Runs execution plans on one device. */
 export interface Backend {
   readonly name: BackendName;
+  /** For people: GPU vendor and architecture, or module variant. */
+  readonly device?: string;
   /** Resolves with a readable reason when the device is gone; never if the backend has no device. */
   readonly lost: Promise<string>;
   /** Throws BitmarksError 'backend/failed' when a step has no kernel here. */

@@ -68,7 +68,7 @@ class ReferenceModel implements CompiledModel {
   }
 
   run(input: EngineInput): Promise<Heatmaps> {
-    return settle(() => this.runNow(input));
+    return settle(() => this.runSync(input));
   }
 
   readCrop(): Promise<Uint8Array> {
@@ -87,7 +87,7 @@ class ReferenceModel implements CompiledModel {
     this.crop = null;
   }
 
-  private runNow(input: EngineInput): Heatmaps {
+  runSync(input: EngineInput): Heatmaps {
     if (this.closed) throw new BitmarksError('closed', 'this compiled model was closed');
     const [height, width] = this.plan.inputShape;
     const image = input.kind === 'crop' ? input.data : cropFrame(input, height, width);

@@ -1,0 +1,64 @@
+/**
+ * Checks what goes into the engine, once, so that no backend reads outside a frame. No pixels are touched here.
+ */
+import { BitmarksError } from '../errors';
+import type { Shape } from '../model/types';
+import type { CropAffine, EngineInput } from './backend';
+
+const MAX_FRAME_SIDE = 8192;
+const MAX_TAPS = 8;
+/** 16384 pixels in 1/65536 pixels: every position of a crop stays within, so that 32-bit integers hold all sums. */
+const MAX_POSITION = 2 ** 30;
+
+/** Throws 'input/invalid' if the input does not fit a network with this input shape. */
+export function checkEngineInput(input: EngineInput, shape: Shape): void {
+  const [height, width, channels] = shape;
+  if (input.kind === 'crop') {
+    const expected = height * width * channels;
+    if (input.data.length !== expected) {
+      throw invalid(`the crop has ${input.data.length} bytes, expected ${expected} of RGB`);
+    }
+    return;
+  }
+  checkSide('width', input.width);
+  checkSide('height', input.height);
+  const expected = input.width * input.height * 4;
+  if (input.data.length !== expected) {
+    throw invalid(
+      `the frame has ${input.data.length} bytes, expected ${expected} for ${input.width} x ${input.height} RGBA`,
+    );
+  }
+  if (!Number.isInteger(input.taps) || input.taps < 1 || input.taps > MAX_TAPS) {
+    throw invalid(`the crop has ${input.taps} taps, expected an integer from 1 to ${MAX_TAPS}`);
+  }
+  checkAffine(input.affine, height, width);
+}
+
+function checkSide(name: string, side: number): void {
+  if (Number.isInteger(side) && side >= 1 && side <= MAX_FRAME_SIDE) return;
+  throw invalid(
+    `the frame's ${name} is ${side}, expected 1 to ${MAX_FRAME_SIDE} pixels; scale it down first`,
+  );
+}
+
+/** Positions are linear in column and row, so the corners of the crop, half a step further out for taps, bound them all. */
+function checkAffine(affine: CropAffine, height: number, width: number): void {
+  const [x0, y0, ux, uy, vx, vy] = affine;
+  const columns = [-0.5, width - 0.5];
+  const rows = [-0.5, height - 0.5];
+  const isInside = columns.every((i) =>
+    rows.every(
+      (j) =>
+        Math.abs(x0 + i * ux + j * vx) <= MAX_POSITION &&
+        Math.abs(y0 + i * uy + j * vy) <= MAX_POSITION,
+    ),
+  );
+  if (isInside && affine.every(Number.isInteger)) return;
+  throw invalid(
+    `the crop's affine is [${affine.join(', ')}], expected integers with all positions within +-16384 pixels`,
+  );
+}
+
+function invalid(message: string): BitmarksError {
+  return new BitmarksError('input/invalid', message);
+}
