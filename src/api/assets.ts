@@ -1,12 +1,17 @@
 /**
  * Where the package's other files are: beside the script, or in the folder the caller names. URLs only, nothing is fetched.
  */
-import facePackUrl from '../../models/face.bitmarks?url&no-inline';
 import workerUrl from '../../workers/landmark.worker?worker&url';
 import webgpuUrl from '../../workers/webgpu_engine?worker&url';
 import relaxedUrl from '../engine/wasm/build/relaxed.wasm?url&no-inline';
 import simd128Url from '../engine/wasm/build/simd128.wasm?url&no-inline';
 import { BitmarksError } from '../errors';
+
+const packUrls = import.meta.glob<string>('../../models/*.bitmarks', {
+  query: '?url&no-inline',
+  import: 'default',
+  eager: true,
+});
 
 /** Absolute URLs. */
 export interface AssetUrls {
@@ -23,7 +28,7 @@ export function resolveAssets(base: string | null): AssetUrls {
       worker: absoluteUrl(workerUrl),
       webgpu: absoluteUrl(webgpuUrl),
       wasm: { simd128: absoluteUrl(simd128Url), relaxed: absoluteUrl(relaxedUrl) },
-      facePack: absoluteUrl(facePackUrl),
+      facePack: absoluteUrl(packUrls['../../models/face.bitmarks'] ?? 'models/face.bitmarks'),
     };
   }
   const folder = absoluteUrl(base.endsWith('/') ? base : `${base}/`);

@@ -1,0 +1,84 @@
+/**
+ * Puts the service behind Comlink: builds it from the real parts, turns errors into data, and makes rejections that nobody
+ * awaits visible to the page. The one file of the worker that touches its global scope.
+ */
+import { expose, releaseProxy, type Endpoint } from 'comlink';
+import { Session } from '../engine/session';
+import { parsePack } from '../model/pack';
+import {
+  PROTOCOL_VERSION,
+  type LandmarkService,
+  type LoadProgress,
+  type WorkerRoot,
+} from '../protocol/service';
+import { settle } from '../protocol/wire_errors';
+import { FrameReader } from './frame_pixels';
+import { createLandmarkService } from './landmark_service';
+import { fetchPack } from './model_loader';
+
+/** The service with the real network, engine and canvas. */
+export function createRealService(): LandmarkService {
+  const reader = new FrameReader();
+  return createLandmarkService({
+    fetchPack,
+    parsePack,
+    openSession: (model, { backend, wasmUrls, webgpuUrl, wasmVariant, selfTest }, onPhase) =>
+      Session.create(model, {
+        backend,
+        engine: { wasmUrls, webgpuUrl, ...(wasmVariant === undefined ? {} : { wasmVariant }) },
+        selfTest,
+        onPhase,
+      }),
+    readPixels: (frame) => reader.read(frame),
+    release: () => {
+      reader.close();
+    },
+    nowMs: () => performance.now(),
+  });
+}
+
+/** Answers the calls that come in at the endpoint; default: this worker's own. */
+export function exposeService(service: LandmarkService, endpoint?: Endpoint): void {
+  const root: WorkerRoot = {
+    protocolVersion: () => Promise.resolve(PROTOCOL_VERSION),
+    load: (request, onProgress) =>
+      settle(async () => {
+        try {
+          return await service.load(request, quietly(onProgress));
+        } finally {
+          release(onProgress);
+        }
+      }),
+    detect: (request) => settle(() => service.detect(request)),
+    endStream: (id) => settle(() => service.endStream(id)),
+    info: () => settle(() => service.info()),
+    cancel: (callId) => settle(() => service.cancel(callId)),
+    close: () => settle(() => service.close()),
+  };
+  expose(root, endpoint);
+}
+
+/** Rethrows rejections that nobody handles, because only uncaught errors reach the page's Worker object. */
+export function reportRejections(): void {
+  addEventListener('unhandledrejection', (event) => {
+    reportError(event.reason);
+  });
+}
+
+/** The callback lives in the page: calling it gives a promise, whose failure is none of the call's business. */
+function quietly(
+  onProgress: ((progress: LoadProgress) => unknown) | undefined,
+): ((progress: LoadProgress) => void) | undefined {
+  if (onProgress === undefined) return undefined;
+  return (progress) => {
+    Promise.resolve(onProgress(progress)).catch(() => undefined);
+  };
+}
+
+/** Frees the port behind a callback of the page; does nothing to other values. */
+function release(callback: object | undefined): void {
+  if (callback === undefined) return;
+  // Comlink's proxies answer to this symbol but do not admit to having it.
+  const free: unknown = Reflect.get(callback, releaseProxy);
+  if (typeof free === 'function') free();
+}
