@@ -79,6 +79,6 @@ function quietly(
 function release(callback: object | undefined): void {
   if (callback === undefined) return;
   // Comlink's proxies answer to this symbol but do not admit to having it.
-  const free: unknown = Reflect.get(callback, releaseProxy);
-  if (typeof free === 'function') free();
+  const free = Reflect.get(callback, releaseProxy) as (() => void) | undefined;
+  free?.();
 }
