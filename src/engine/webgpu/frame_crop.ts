@@ -2,7 +2,6 @@
  * Brings frames to the GPU and records their crop: the frame texture, the crop request and their bindings. The texture is
  * kept and grows with the largest frame.
  */
-import { BitmarksError } from '../../errors';
 import type { Shape } from '../../model/types';
 import type { EngineInput } from '../backend';
 import type { GpuMemory } from './gpu_memory';
@@ -60,10 +59,8 @@ export class FrameCrop {
     return new FrameCrop(memory, pipeline, layout, image, outputShape);
   }
 
-  /** Sends a frame and its crop request. Throws 'input/invalid' for a frame that cannot be read. */
-  upload(frame: FrameInput): void {
-    const { data, width, height, affine, taps } = frame;
-    this.checkFrame(frame);
+  /** Sends a frame and its crop request, which the session has checked. */
+  upload({ data, width, height, affine, taps }: FrameInput): void {
     const { queue } = this.memory.device;
     const { texture } = this.bind(width, height);
     queue.writeTexture({ texture }, data, { bytesPerRow: width * 4 }, [width, height]);
@@ -111,25 +108,5 @@ export class FrameCrop {
     });
     this.bound = { texture, bindGroup };
     return this.bound;
-  }
-
-  private checkFrame({ data, width, height, taps }: FrameInput): void {
-    const side = this.memory.device.limits.maxTextureDimension2D;
-    const sizes = [width, height];
-    if (!sizes.every((size) => Number.isInteger(size) && size >= 1 && size <= side)) {
-      throw new BitmarksError(
-        'input/invalid',
-        `the frame is ${width} x ${height}, expected whole numbers of 1 to ${side} pixels`,
-      );
-    }
-    if (data.length !== width * height * 4) {
-      throw new BitmarksError(
-        'input/invalid',
-        `the frame has ${data.length} bytes, expected ${width * height * 4} for RGBA of ${width} x ${height}`,
-      );
-    }
-    if (!Number.isInteger(taps) || taps < 1 || taps > 8) {
-      throw new BitmarksError('input/invalid', `taps is ${taps}, expected 1 to 8`);
-    }
   }
 }

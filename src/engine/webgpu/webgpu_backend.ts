@@ -34,8 +34,9 @@ export async function openWebgpuEngine(
 export class WebgpuEngine implements Backend {
   readonly name = 'webgpu';
   readonly lost: Promise<string>;
-  readonly device: GPUDevice;
-  readonly info: GPUAdapterInfo;
+  /** GPU vendor and architecture, as far as the browser tells. */
+  readonly device: string;
+  readonly gpuDevice: GPUDevice;
   /** The tfjs backend that the device belongs to; null when the device is borrowed from one. */
   readonly host: TfjsHost | null;
   private readonly context: WebgpuContext;
@@ -47,8 +48,8 @@ export class WebgpuEngine implements Backend {
     host: TfjsHost | null,
     options: WebgpuEngineOptions = {},
   ) {
-    this.device = device;
-    this.info = info;
+    this.gpuDevice = device;
+    this.device = [info.vendor, info.architecture].filter((part) => part !== '').join(' ');
     this.host = host;
     const health = new DeviceHealth(device);
     this.lost = health.lost;
@@ -86,6 +87,6 @@ export class WebgpuEngine implements Backend {
     this.context.memory.destroyAll();
     if (this.host === null) return;
     this.host.close();
-    this.device.destroy();
+    this.gpuDevice.destroy();
   }
 }

@@ -1,0 +1,71 @@
+/**
+ * What the WebGPU tests of Node and of Chromium share: opening an engine of a variant, and comparing models with the
+ * reference value by value. Asserts nothing.
+ */
+import type { Backend, CompiledModel, EngineInput, Heatmaps } from '../../src/engine/backend';
+import { planGraph } from '../../src/engine/planner';
+import { createReferenceBackend } from '../../src/engine/reference/reference_backend';
+import { openWebgpuEngine, type WebgpuEngine } from '../../src/engine/webgpu/webgpu_backend';
+import type { DotVariant } from '../../src/engine/webgpu/kernels/conv2d';
+import type { Model } from '../../src/model/types';
+
+export const VARIANTS: readonly DotVariant[] = ['dot4', 'shift'];
+
+export function openVariant(variant: DotVariant): Promise<WebgpuEngine> {
+  return openWebgpuEngine(undefined, { forceShift: variant === 'shift' });
+}
+
+/** Kernel names that the plan's steps must get on WebGPU. */
+export function expectedKernels(model: Model, variant: DotVariant): readonly string[] {
+  return planGraph(model).steps.map((step) =>
+    step.kind === 'conv2d' ? `conv2d_${step.node.encoding}_${variant}` : step.kind,
+  );
+}
+
+export interface Comparison {
+  readonly kernels: readonly string[];
+  /** Number of differing values, and the first one in words; null if there is none. */
+  readonly difference: string | null;
+}
+
+/** Runs the model's last output on a backend and on the reference. */
+export async function compareWithReference(
+  backend: Backend,
+  model: Model,
+  input: EngineInput,
+): Promise<Comparison> {
+  const reference = await createReferenceBackend();
+  const [expected] = await runOn(reference, model, input);
+  const [found, kernels] = await runOn(backend, model, input);
+  return { kernels, difference: firstDifference(expected, found) };
+}
+
+/** Compiles, runs once, closes. */
+export async function runOn(
+  backend: Backend,
+  model: Model,
+  input: EngineInput,
+): Promise<[Heatmaps, CompiledModel['kernels']]> {
+  const compiled = await backend.compile(model, planGraph(model));
+  try {
+    return [await compiled.run(input), compiled.kernels];
+  } finally {
+    compiled.close();
+  }
+}
+
+export function firstDifference(expected: Heatmaps, found: Heatmaps): string | null {
+  const shapes = [expected, found].map(({ height, width, channels }) =>
+    [height, width, channels].join('x'),
+  );
+  if (shapes[0] !== shapes[1] || expected.data.length !== found.data.length) {
+    return `shape ${shapes[1] ?? ''}, expected ${shapes[0] ?? ''}`;
+  }
+  const wrong = [...expected.data.keys()].filter((i) => expected.data[i] !== found.data[i]);
+  const [first] = wrong;
+  if (first === undefined) return null;
+  return (
+    `${wrong.length} of ${expected.data.length} values differ, first at ${first}: ` +
+    `${found.data[first] ?? 'nothing'}, expected ${expected.data[first] ?? 'nothing'}`
+  );
+}
