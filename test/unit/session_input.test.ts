@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { EngineInput } from '../../src/engine/backend';
 import { checkEngineInput } from '../../src/engine/input';
-import { BitmarksError } from '../../src/errors';
+import type { BitmarksError } from '../../src/errors';
 
 /** Height 6, width 6. */
 const shape = [6, 6, 3] as const;
