@@ -69,7 +69,14 @@ async function buildScripts(packages: Set<string>): Promise<void> {
       format: 'es',
       plugins: () => [notePackages(packages)],
       rolldownOptions: {
-        output: { codeSplitting: false, entryFileNames: ({ name }) => workerFileName(name) },
+        checks: { pluginTimings: false },
+        output: {
+          codeSplitting: false,
+          minify: true,
+          // Read as modules or, from another origin, as classic scripts.
+          postBanner: '"use strict";',
+          entryFileNames: ({ name }) => workerFileName(name),
+        },
       },
     },
     build: {
@@ -84,6 +91,7 @@ async function buildScripts(packages: Set<string>): Promise<void> {
         fileName: (format) => (format === 'es' ? 'bitmarks.js' : 'bitmarks.global.js'),
       },
       rolldownOptions: {
+        checks: { pluginTimings: false },
         output: { assetFileNames: ({ names }) => assetFileName(names[0] ?? '') },
       },
     },
@@ -98,7 +106,9 @@ async function buildTypes(): Promise<void> {
       throw new Error(warning.message);
     },
   });
-  await bundle.write({ file: `${OUT}/bitmarks.d.ts`, format: 'es' });
+  // For pages with a script tag, where the package is the global `bitmarks`.
+  const footer = 'export as namespace bitmarks;';
+  await bundle.write({ file: `${OUT}/bitmarks.d.ts`, format: 'es', footer });
   await bundle.close();
 }
 

@@ -184,18 +184,23 @@ export class WorkerLink {
 }
 
 /**
- * Starts the worker script at an absolute URL. Browsers refuse worker scripts of other origins; there a script of this
- * origin that imports the foreign one takes its place. Throws 'worker/failed' and what WorkerLink.start throws.
+ * Starts the worker script at an absolute URL. Browsers refuse worker scripts of other origins; there a classic script of
+ * this origin that pulls in the foreign one takes its place. Not a module: content security policies hold its imports to
+ * worker-src, but importScripts to script-src, and messages wait for it. Throws 'worker/failed' and what WorkerLink.start
+ * throws.
  */
 export async function connectWorker(url: string, signal: AbortSignal | null): Promise<WorkerLink> {
   if (signal?.aborted === true) throw abortError(signal);
   const isForeign = new URL(url).origin !== location.origin;
   const script = isForeign
-    ? URL.createObjectURL(new Blob([`import ${JSON.stringify(url)};`], { type: 'text/javascript' }))
+    ? URL.createObjectURL(
+        new Blob([`importScripts(${JSON.stringify(url)});`], { type: 'text/javascript' }),
+      )
     : url;
   let link: WorkerLink | null = null;
   try {
-    link = new WorkerLink(new Worker(script, { type: 'module', name: 'bitmarks' }));
+    const type = isForeign ? 'classic' : 'module';
+    link = new WorkerLink(new Worker(script, { type, name: 'bitmarks' }));
     await link.start(signal);
     return link;
   } catch (error) {
