@@ -195,7 +195,13 @@ describe('load', () => {
       openSession: async (...args) => {
         await gate;
         const session = await openReference(...args);
-        return { state: session.state, run: session.run, close: () => (closed += 1) };
+        return {
+          state: session.state,
+          run: (input) => session.run(input),
+          close: () => {
+            closed += 1;
+          },
+        };
       },
     });
     const loading = codeOf(load());
