@@ -4,11 +4,12 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Backend, EngineInput } from '../../src/engine/backend';
-import { planGraph, type PlanStep } from '../../src/engine/planner';
+import type { Backend, BackendOptions, EngineInput } from '../../src/engine/backend';
+import { planGraph, type ConvStep, type PlanStep } from '../../src/engine/planner';
 import { createReferenceBackend } from '../../src/engine/reference/reference_backend';
-import type { WasmVariant } from '../../src/engine/wasm/variant';
-import type { WasmBackend } from '../../src/engine/wasm/wasm_backend';
+import type { WasmLoader } from '../../src/engine/wasm/module_loader';
+import { probeVariants, type WasmVariant } from '../../src/engine/wasm/variant';
+import { createWasmBackendWith, type WasmBackend } from '../../src/engine/wasm/wasm_backend';
 import { cropFrame } from '../../src/model/crop';
 import type { Model } from '../../src/model/types';
 import { CONV2D_CASES, type KernelCase } from '../cases/conv2d';
@@ -21,16 +22,52 @@ import { modelArbitrary, randomImage } from './random_model';
 const RANDOM_GRAPHS = 500;
 const CROP_SIZE = 32;
 
-/** The kernel that a variant must take for a step. */
-export function expectedKernel(step: PlanStep, variant: WasmVariant): string {
+/** A variant and, for relaxed, whether its kernels are those for engines with a fused dot product. */
+export interface WasmFlavor {
+  readonly variant: WasmVariant;
+  readonly fusedDot: boolean;
+}
+
+/** The kernel that a flavor must take for a step, less the part that says where activations come from. */
+function expectedKernel(step: PlanStep, { variant, fusedDot }: WasmFlavor): string {
   if (step.kind === 'max_pool2d') return 'max_pool2d_simd128';
-  const source = step.source.kind === 'image' ? 'image' : 'requantize';
-  return `${source}+conv2d_${step.node.encoding}_${variant}`;
+  const { encoding } = step.node;
+  const unfused = encoding === 'i8' ? 'relaxed_split_quads' : 'relaxed_pairs';
+  const relaxed = fusedDot ? 'relaxed_quads' : unfused;
+  const simd128 = encoding === 'b1' ? 'simd128_masks' : 'simd128_wide';
+  return `conv2d_${encoding}_${variant === 'relaxed' ? relaxed : simd128}`;
+}
+
+/** Checks every kernel name; 'shared' is possible only after another convolution of the same source. */
+function expectKernels(
+  kernels: readonly string[],
+  steps: readonly PlanStep[],
+  flavor: WasmFlavor,
+): void {
+  expect(kernels.map((name) => name.replace(/^.*\+/, ''))).toEqual(
+    steps.map((step) => expectedKernel(step, flavor)),
+  );
+  steps.forEach((step, index) => {
+    if (step.kind !== 'conv2d') return;
+    const source = kernels[index]?.replace(/\+.*$/, '');
+    if (source === 'shared') {
+      const earlier = steps.slice(0, index).filter(({ kind }) => kind === 'conv2d') as ConvStep[];
+      expect(earlier.at(-1)?.source).toEqual(step.source);
+    } else {
+      expect(source).toBe(step.source.kind === 'image' ? 'image' : 'requantize');
+    }
+  });
+}
+
+interface Engines {
+  readonly flavor: WasmFlavor;
+  readonly wasm: WasmBackend;
+  readonly reference: Backend;
 }
 
 /** Runs one input on both engines and compares every value and the kernels. */
 async function expectEqual(
-  engines: { readonly wasm: WasmBackend; readonly reference: Backend },
+  engines: Engines,
   model: Model,
   input: EngineInput,
   output?: string,
@@ -43,9 +80,7 @@ async function expectEqual(
   try {
     const [actual, expected] = await Promise.all([wasm.run(input), reference.run(input)]);
     expect(actual).toEqual(expected);
-    expect(wasm.kernels).toEqual(
-      plan.steps.map((step) => expectedKernel(step, engines.wasm.variant)),
-    );
+    expectKernels(wasm.kernels, plan.steps, engines.flavor);
   } finally {
     wasm.close();
     reference.close();
@@ -59,13 +94,24 @@ function cropModel(size: number): Model {
   return builder.build([output]);
 }
 
-/** Defines the suite for one variant; `create` makes a backend that runs it. */
-export function defineWasmSuite(variant: WasmVariant, create: () => Promise<WasmBackend>): void {
-  describe(`wasm ${variant}`, () => {
-    let engines: { readonly wasm: WasmBackend; readonly reference: Backend };
+/** Defines the suite for one flavor; `loadModule` and `wasmUrls` are the runtime's. */
+export function defineWasmSuite(
+  flavor: WasmFlavor,
+  loadModule: WasmLoader,
+  wasmUrls: BackendOptions['wasmUrls'],
+): void {
+  const create = (): Promise<WasmBackend> =>
+    createWasmBackendWith(
+      loadModule,
+      { wasmUrls, wasmVariant: flavor.variant },
+      { ...probeVariants(), fusedDot: flavor.fusedDot },
+    );
+  const { variant, fusedDot } = flavor;
+  describe(`wasm ${variant}${fusedDot ? ', fused dot' : ''}`, () => {
+    let engines: Engines;
 
     beforeAll(async () => {
-      engines = { wasm: await create(), reference: await createReferenceBackend() };
+      engines = { flavor, wasm: await create(), reference: await createReferenceBackend() };
       expect(engines.wasm.variant).toBe(variant);
     });
 
@@ -93,8 +139,58 @@ export function defineWasmSuite(variant: WasmVariant, create: () => Promise<Wasm
       );
     });
 
+    defineSharingTests(() => engines);
     defineCropTests(() => engines.wasm);
     defineLifeTests(create, () => engines);
+  });
+}
+
+function defineSharingTests(engines: () => Engines): void {
+  const spread = { multiplier: (c: number) => 30000 - 7000 * (c % 3), bias: () => 900, shift: 4 };
+  const kernelsOf = async (model: Model): Promise<readonly string[]> => {
+    const data = randomImage(model, 1);
+    await expectEqual(engines(), model, { kind: 'crop', data });
+    const compiled = await engines().wasm.compile(model, planGraph(model));
+    compiled.close();
+    return compiled.kernels.map((name) => name.replace(/\+.*$/, ''));
+  };
+
+  it('requantizes once for two convolutions that read the same tensor', async () => {
+    const builder = new ModelBuilder(6, 5);
+    const stem = builder.conv(builder.image, { outChannels: 9, encoding: 'i8' });
+    const read = builder.requantize([stem], spread);
+    const pair = [1, 2].map(() => builder.conv(read, { outChannels: 16, kernel: 3 }));
+    const joined = builder.requantize(pair, spread);
+    const model = builder.build([builder.conv(joined, { outChannels: 3 })]);
+    expect(await kernelsOf(model)).toEqual(['image', 'requantize', 'shared', 'requantize']);
+  });
+
+  it('does not share between kernels of other sizes, or other widths of activations', async () => {
+    const builder = new ModelBuilder(6, 5);
+    const stem = builder.conv(builder.image, { outChannels: 9, encoding: 'i8' });
+    const read = builder.requantize([stem], spread);
+    const wide = builder.conv(read, { outChannels: 4, encoding: 'i8' });
+    const narrow = builder.conv(read, { outChannels: 4, encoding: 'b1' });
+    const large = builder.conv(read, { outChannels: 4, kernel: 3 });
+    const joined = builder.requantize([wide, narrow, large], spread);
+    const model = builder.build([builder.conv(joined, { outChannels: 3 })]);
+    const narrowSource = engines().wasm.variant === 'relaxed' ? 'shared' : 'requantize';
+    expect(await kernelsOf(model)).toEqual([
+      ...['image', 'requantize', narrowSource, 'requantize', 'requantize'],
+    ]);
+  });
+
+  it('requantizes again when the buffer holds another tensor by then', async () => {
+    const builder = new ModelBuilder(4, 4);
+    const stem = builder.conv(builder.image, { outChannels: 8, encoding: 'i8' });
+    const norm = builder.requantize([stem], spread);
+    let feature = builder.conv(norm, { outChannels: 8 });
+    for (let round = 0; round < 4; round++) {
+      const again = builder.requantize([feature], { ...spread, share: `${norm}.n` });
+      feature = builder.conv(again, { outChannels: 8 });
+    }
+    const model = builder.build([feature]);
+    expect(await kernelsOf(model)).not.toContain('shared');
   });
 }
 
@@ -145,10 +241,7 @@ function defineCropTests(wasm: () => WasmBackend): void {
   });
 }
 
-function defineLifeTests(
-  create: () => Promise<WasmBackend>,
-  engines: () => { readonly wasm: WasmBackend; readonly reference: Backend },
-): void {
+function defineLifeTests(create: () => Promise<WasmBackend>, engines: () => Engines): void {
   const conv = CONV2D_CASES.at(0);
   const build = (): { model: Model; data: Uint8Array } => {
     if (conv === undefined) throw new Error('no cases');

@@ -16,11 +16,12 @@ import { defineWasmSuite } from '../helpers/wasm_suite';
 
 const options = { wasmUrls: WASM_FILE_URLS };
 
-const create = (wasmVariant: 'simd128' | 'relaxed') => (): Promise<WasmBackend> =>
-  createWasmBackendWith(loadModuleFile, { ...options, wasmVariant });
-
-defineWasmSuite('simd128', create('simd128'));
-if (probeVariants().relaxed === null) defineWasmSuite('relaxed', create('relaxed'));
+defineWasmSuite({ variant: 'simd128', fusedDot: false }, loadModuleFile, WASM_FILE_URLS);
+if (probeVariants().relaxed === null) {
+  for (const fusedDot of [false, true]) {
+    defineWasmSuite({ variant: 'relaxed', fusedDot }, loadModuleFile, WASM_FILE_URLS);
+  }
+}
 
 /** An engine of which the answers are known. */
 function engine(valid: readonly boolean[], results: readonly unknown[]): ProbeEngine {
@@ -37,10 +38,14 @@ describe('variant', () => {
   });
 
   it('takes relaxed where both are computed rightly', () => {
-    const report = probeVariants(engine([true, true], [1, 1]));
-    expect(report).toEqual({ simd128: null, relaxed: null });
+    const report = probeVariants(engine([true, true, true], [1, 1, 0]));
+    expect(report).toEqual({ simd128: null, relaxed: null, fusedDot: false });
     expect(chooseVariant(report)).toBe('relaxed');
     expect(chooseVariant(report, 'simd128')).toBe('simd128');
+  });
+
+  it('finds a fused dot product', () => {
+    expect(probeVariants(engine([true, true, true], [1, 1, 1])).fusedDot).toBe(true);
   });
 
   it('falls back to simd128 where relaxed is missing', () => {

@@ -6,30 +6,38 @@ import { BitmarksError } from '../../errors';
 import type { Model } from '../../model/types';
 import { unpackWeights } from '../../model/weights';
 import type { CompiledModel, EngineInput, Heatmaps } from '../backend';
-import type { ConvStep, Plan, PlanStep } from '../planner';
+import type { ConvStep, MaxPoolStep, Plan, PlanStep } from '../planner';
 import type { MemoryArena } from './arena';
 import {
   activationImage,
   activationKernel,
   dispatchActivations,
+  haveSameActivations,
   largestActivation,
   type ActivationSources,
 } from './kernels/activations';
+import { CONV2D_MASKS } from './kernels/conv2d_masks';
 import { CONV2D_PAIRS } from './kernels/conv2d_pairs';
-import { CONV2D_QUADS } from './kernels/conv2d_quads';
+import { CONV2D_QUADS, CONV2D_SPLIT_QUADS } from './kernels/conv2d_quads';
 import { CONV2D_WIDE } from './kernels/conv2d_wide';
 import { cropToMemory, type CropHost } from './kernels/crop';
 import {
   runOctsOf,
   type ConvKernel,
   type ConvWeights,
+  type KernelHost,
   type StepCall,
-  type WasmExports,
 } from './kernels/kernel';
 import { dispatchMaxPool, MAX_POOL2D_NAME } from './kernels/max_pool2d';
 
 /** Best first. */
-const CONV_KERNELS = [CONV2D_PAIRS, CONV2D_QUADS, CONV2D_WIDE] as const;
+const CONV_KERNELS = [
+  CONV2D_QUADS,
+  CONV2D_PAIRS,
+  CONV2D_SPLIT_QUADS,
+  CONV2D_MASKS,
+  CONV2D_WIDE,
+] as const;
 
 /** Kernels load whole vectors: up to 7 activations past an image, 14 bytes past features, multipliers and biases. */
 const SLACK_BYTES = 32;
@@ -38,7 +46,6 @@ const ALIGNMENT = 16;
 /** What a compiled model needs of its backend. */
 export interface ModelHost extends CropHost {
   readonly arena: MemoryArena;
-  readonly functions: WasmExports;
 }
 
 /** Places tensors one after the other; addresses are relative until the block is allocated. */
@@ -75,9 +82,7 @@ class Constants {
   }
 
   weights(name: string, kernel: ConvKernel): number {
-    return this.offset(`weights ${name} ${kernel.activationBytes}`, () =>
-      kernel.layOut(this.unpack(name)),
-    );
+    return this.offset(`weights ${name}`, () => kernel.layOut(this.unpack(name)));
   }
 
   norm(name: string): { multiplier: number; bias: number; shift: number } {
@@ -128,10 +133,10 @@ export function compileModel(
   plan: Plan,
   onClose: (model: CompiledModel) => void,
 ): CompiledModel {
-  const { arena, functions } = host;
+  const { arena } = host;
   const placement = new Placement();
   const constants = new Constants(model, placement);
-  const steps = plan.steps.map((step) => chooseStep(functions, constants, step));
+  const steps = chooseSteps(host, constants, plan.steps);
   const weightBytes = placement.sizeBytes;
   const [height, width, channels] = plan.inputShape;
   const image = placement.place(height * width * channels);
@@ -159,26 +164,68 @@ export function compileModel(
   });
 }
 
-function chooseStep(functions: WasmExports, constants: Constants, step: PlanStep): ChosenStep {
-  if (step.kind === 'conv2d') return chooseConv(functions, constants, step);
+/**
+ * A kernel for each step. Two convolutions may read one requantized tensor; the second then finds the activations in place,
+ * unless a step between them made others or wrote what they were made of.
+ */
+function chooseSteps(
+  host: KernelHost,
+  constants: Constants,
+  steps: readonly PlanStep[],
+): readonly ChosenStep[] {
+  let last: KernelStep | null = null;
+  return steps.map((step) => {
+    if (step.kind === 'max_pool2d') {
+      if (last !== null && readsBuffer(last.step, step.outputBuffer)) last = null;
+      return choosePool(host, step);
+    }
+    const chosen: KernelStep = { step, kernel: kernelFor(host, step) };
+    const shared =
+      last !== null &&
+      last.kernel.activationBytes === chosen.kernel.activationBytes &&
+      haveSameActivations(last.step, step);
+    last = readsBuffer(step, step.outputBuffer) ? null : chosen;
+    return chooseConv(host, constants, chosen, shared);
+  });
+}
+
+interface KernelStep {
+  readonly step: ConvStep;
+  readonly kernel: ConvKernel;
+}
+
+function kernelFor(host: KernelHost, { name, node }: ConvStep): ConvKernel {
+  const kernel = CONV_KERNELS.find((candidate) => candidate.supports(node.encoding, host));
+  if (kernel === undefined) throw failed(`step ${name} has no kernel for ${node.encoding}`);
+  return kernel;
+}
+
+function readsBuffer({ source }: ConvStep, buffer: number): boolean {
+  return source.kind === 'parts' && source.parts.some((part) => part.buffer === buffer);
+}
+
+function choosePool(host: KernelHost, step: MaxPoolStep): ChosenStep {
   return {
     name: MAX_POOL2D_NAME,
     activationBytes: 0,
     bind: ({ buffer }) => [
-      dispatchMaxPool(functions, step, buffer(step.inputBuffer), buffer(step.outputBuffer)),
+      dispatchMaxPool(host, step, buffer(step.inputBuffer), buffer(step.outputBuffer)),
     ],
   };
 }
 
-function chooseConv(functions: WasmExports, constants: Constants, step: ConvStep): ChosenStep {
+function chooseConv(
+  host: KernelHost,
+  constants: Constants,
+  { step, kernel }: KernelStep,
+  shared: boolean,
+): ChosenStep {
   const { node, source } = step;
-  const kernel = CONV_KERNELS.find((candidate) => candidate.supports(node.encoding, functions));
-  if (kernel === undefined) throw failed(`step ${step.name} has no kernel for ${node.encoding}`);
   const weights = constants.unpack(node.weight);
   const weightsOffset = constants.weights(node.weight, kernel);
   const norm = source.kind === 'parts' ? constants.norm(source.norm) : null;
   return {
-    name: `${activationKernel(step)}+conv2d_${node.encoding}_${kernel.name}`,
+    name: `${activationKernel(step, shared)}+conv2d_${node.encoding}_${kernel.name}`,
     activationBytes: activationImage(step, kernel.activationBytes, 0).sizeBytes,
     bind: ({ base, image, activations, buffer }) => {
       const target = activationImage(step, kernel.activationBytes, activations);
@@ -194,9 +241,9 @@ function chooseConv(functions: WasmExports, constants: Constants, step: ConvStep
       // Without padding and stride all pixels form one row, so that tiles of four pixels cross row ends.
       const flat = node.kernel === 1 && node.stride === 1;
       return [
-        ...dispatchActivations(functions, step, target, sources),
+        ...(shared ? [] : dispatchActivations(host, step, target, sources)),
         kernel.dispatch(
-          functions,
+          host,
           [
             activations,
             base + weightsOffset,

@@ -5,8 +5,11 @@
 
 export type WasmVariant = 'simd128' | 'relaxed';
 
-/** Why a variant cannot run here; null if it can. */
-export type VariantReport = Readonly<Record<WasmVariant, string | null>>;
+/** What runs here: per variant why it cannot, null if it can. */
+export interface VariantReport extends Readonly<Record<WasmVariant, string | null>> {
+  /** Whether the engine makes one instruction of a relaxed dot product of four bytes. */
+  readonly fusedDot: boolean;
+}
 
 /** The part of WebAssembly that the probe needs; tests put another engine in its place. */
 export interface ProbeEngine {
@@ -28,16 +31,19 @@ export function probeVariants(engine: ProbeEngine = ENGINE): VariantReport {
   const simd128 = probe(engine, SIMD128_PROBE);
   if (simd128 !== 'right') {
     const reason = 'this browser has no WebAssembly SIMD; a browser of 2023 or later has it';
-    return { simd128: reason, relaxed: reason };
+    return { simd128: reason, relaxed: reason, fusedDot: false };
   }
   const relaxed = probe(engine, RELAXED_PROBE);
-  if (relaxed === 'right') return { simd128: null, relaxed: null };
+  if (relaxed === 'right') {
+    return { simd128: null, relaxed: null, fusedDot: probe(engine, FUSED_PROBE) === 'right' };
+  }
   return {
     simd128: null,
     relaxed:
       relaxed === 'missing'
         ? 'this engine has no relaxed WebAssembly SIMD; the simd128 variant runs here'
         : 'this engine computes relaxed dot products wrongly; the simd128 variant runs here',
+    fusedDot: false,
   };
 }
 
@@ -54,6 +60,7 @@ function probe(engine: ProbeEngine, bytes: Uint8Array<ArrayBuffer>): 'missing' |
 
 const END = 0x0b;
 const I32_AND = 0x71;
+const I32_EQZ = 0x45;
 const I16X8_ADD = [0xfd, 0x8e, 0x01];
 const I8X16_EQ = [0xfd, 0x23];
 const I8X16_ALL_TRUE = [0xfd, 0x63];
@@ -127,4 +134,19 @@ const RELAXED_PROBE = moduleOf([
     Int16Array.of(-32767, 32766, 1, 0, 1, 0, 0, -3),
   ),
   I32_AND,
+]);
+
+// Where the dot product of four is made of a dot product of two (x86 without VNNI), 127 * 255 + 127 * 255 saturates to 32767
+// in between. Activations of 255 are outside of what the operation defines, which is what makes engines tell themselves apart.
+const FUSED_PROBE = moduleOf([
+  ...equals(
+    [
+      ...constant(new Int8Array(16).fill(127)),
+      ...constant(new Int8Array(16).fill(-1)),
+      ...constant(new Int32Array(4)),
+      ...RELAXED_DOT_ADD_I32,
+    ],
+    new Int32Array(4).fill(2 * 32767),
+  ),
+  I32_EQZ,
 ]);

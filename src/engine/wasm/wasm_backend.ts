@@ -24,7 +24,7 @@ export async function createWasmBackendWith(
 ): Promise<WasmBackend> {
   const variant = chooseVariant(report, options.wasmVariant);
   const module = await loadModule(options.wasmUrls[variant]);
-  return new WasmBackend(variant, module);
+  return new WasmBackend(variant, module, report.fusedDot);
 }
 
 /** The forced variant, or the best one that runs here. Throws 'backend/unavailable'. */
@@ -36,20 +36,11 @@ export function chooseVariant(report: VariantReport, forced?: WasmVariant): Wasm
   return variant;
 }
 
-const COMMON_EXPORTS = [
-  'clearBorder',
-  'imageNarrow',
-  'imageWide',
-  'requantizeNarrow',
-  'requantizeWide',
-  'conv2dWide',
-  'maxPool2d',
-  'crop',
-] as const;
-const EXPORTS = {
-  simd128: COMMON_EXPORTS,
-  relaxed: [...COMMON_EXPORTS, 'conv2dPairs', 'conv2dQuads'],
-} as const;
+const COMMON_EXPORTS = ['clearBorder', 'imageNarrow', 'requantizeNarrow', 'maxPool2d', 'crop'];
+const EXPORTS: Readonly<Record<WasmVariant, readonly string[]>> = {
+  simd128: [...COMMON_EXPORTS, 'imageWide', 'requantizeWide', 'conv2dMasks', 'conv2dWide'],
+  relaxed: [...COMMON_EXPORTS, 'conv2dPairs', 'conv2dQuads', 'conv2dSplitQuads'],
+};
 
 export class WasmBackend implements Backend {
   readonly name = 'wasm';
@@ -62,13 +53,14 @@ export class WasmBackend implements Backend {
   private box = { address: 0, bytes: 0 };
   private closed = false;
 
-  constructor(variant: WasmVariant, module: WebAssembly.Module) {
+  constructor(variant: WasmVariant, module: WebAssembly.Module, fusedDot: boolean) {
     this.variant = variant;
     const { arena } = this;
     this.host = {
       arena,
+      fusedDot,
       memory: arena.memory,
-      functions: instantiate(variant, module, arena.memory),
+      exports: instantiate(variant, module, arena.memory),
       frameBox: (bytes) => this.frameBox(bytes),
     };
   }
@@ -122,18 +114,19 @@ function instantiate(
       { cause },
     );
   }
-  if (!hasExports(functions, EXPORTS[variant])) {
+  const made = { variant, functions };
+  if (!hasExports(made)) {
     throw new BitmarksError(
       'backend/unavailable',
       `the ${variant} WASM module is of another release: expected the functions ${EXPORTS[variant].join(', ')}`,
     );
   }
-  return functions;
+  return made;
 }
 
-function hasExports(
-  functions: WebAssembly.Exports,
-  names: readonly string[],
-): functions is WebAssembly.Exports & WasmExports {
-  return names.every((name) => typeof functions[name] === 'function');
+function hasExports(made: {
+  readonly variant: WasmVariant;
+  readonly functions: WebAssembly.Exports;
+}): made is { variant: WasmVariant; functions: WebAssembly.Exports } & WasmExports {
+  return EXPORTS[made.variant].every((name) => typeof made.functions[name] === 'function');
 }

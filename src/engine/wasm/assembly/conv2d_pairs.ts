@@ -33,6 +33,7 @@ function addSums(spill: usize, offset: usize, sums: v128, again: bool): void {
 // @ts-ignore: decorator
 @inline
 function closeSums(sums: v128, spill: usize, offset: usize, spilled: bool, rounding: v128, shift: i32): v128 {
+  if (shift == 0 && !spilled) return sums;
   const at = spill + offset;
   let low = v128.extend_low<i16>(sums);
   let high = v128.extend_high<i16>(sums);

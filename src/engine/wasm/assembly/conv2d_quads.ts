@@ -15,7 +15,7 @@
  */
 import { narrowSums, roundingOf, storeLanes16 } from './lanes';
 
-/** Four pixels, up to 8 outputs. */
+/** Four pixels, up to 8 outputs, for engines where the whole dot product is one instruction. */
 function tile(
   a0: usize, a1: usize, a2: usize, a3: usize, weights: usize,
   o0: usize, o1: usize, o2: usize, o3: usize, lanes: i32,
@@ -74,6 +74,66 @@ function tile(
   storeLanes16(o3, narrowSums(s30, s31, rounding, shift), lanes);
 }
 
+/** As tile, in steps that are one instruction each on x86 without VNNI. */
+function tileSplit(
+  a0: usize, a1: usize, a2: usize, a3: usize, weights: usize,
+  o0: usize, o1: usize, o2: usize, o3: usize, lanes: i32,
+  rows: i32, runOcts: i32, rowBytes: i32, shift: i32,
+): void {
+  const ones = i16x8.splat(1);
+  let w = weights;
+  let s00 = i32x4.splat(0); let s01 = i32x4.splat(0);
+  let s10 = i32x4.splat(0); let s11 = i32x4.splat(0);
+  let s20 = i32x4.splat(0); let s21 = i32x4.splat(0);
+  let s30 = i32x4.splat(0); let s31 = i32x4.splat(0);
+  for (let ky = 0; ky < rows; ++ky) {
+    let p0 = a0 + ky * rowBytes;
+    let p1 = a1 + ky * rowBytes;
+    let p2 = a2 + ky * rowBytes;
+    let p3 = a3 + ky * rowBytes;
+    for (let n = runOcts; n > 0; --n) {
+      const w00 = v128.load(w, 0);
+      const w01 = v128.load(w, 16);
+      const a00 = v128.load_splat<i32>(p0, 0);
+      s00 = v128.add<i32>(s00, v128.dot<i16>(v128.relaxed_dot<i16>(w00, a00), ones));
+      s01 = v128.add<i32>(s01, v128.dot<i16>(v128.relaxed_dot<i16>(w01, a00), ones));
+      const a01 = v128.load_splat<i32>(p1, 0);
+      s10 = v128.add<i32>(s10, v128.dot<i16>(v128.relaxed_dot<i16>(w00, a01), ones));
+      s11 = v128.add<i32>(s11, v128.dot<i16>(v128.relaxed_dot<i16>(w01, a01), ones));
+      const a02 = v128.load_splat<i32>(p2, 0);
+      s20 = v128.add<i32>(s20, v128.dot<i16>(v128.relaxed_dot<i16>(w00, a02), ones));
+      s21 = v128.add<i32>(s21, v128.dot<i16>(v128.relaxed_dot<i16>(w01, a02), ones));
+      const a03 = v128.load_splat<i32>(p3, 0);
+      s30 = v128.add<i32>(s30, v128.dot<i16>(v128.relaxed_dot<i16>(w00, a03), ones));
+      s31 = v128.add<i32>(s31, v128.dot<i16>(v128.relaxed_dot<i16>(w01, a03), ones));
+      const w10 = v128.load(w, 32);
+      const w11 = v128.load(w, 48);
+      const a10 = v128.load_splat<i32>(p0, 4);
+      s00 = v128.add<i32>(s00, v128.dot<i16>(v128.relaxed_dot<i16>(w10, a10), ones));
+      s01 = v128.add<i32>(s01, v128.dot<i16>(v128.relaxed_dot<i16>(w11, a10), ones));
+      const a11 = v128.load_splat<i32>(p1, 4);
+      s10 = v128.add<i32>(s10, v128.dot<i16>(v128.relaxed_dot<i16>(w10, a11), ones));
+      s11 = v128.add<i32>(s11, v128.dot<i16>(v128.relaxed_dot<i16>(w11, a11), ones));
+      const a12 = v128.load_splat<i32>(p2, 4);
+      s20 = v128.add<i32>(s20, v128.dot<i16>(v128.relaxed_dot<i16>(w10, a12), ones));
+      s21 = v128.add<i32>(s21, v128.dot<i16>(v128.relaxed_dot<i16>(w11, a12), ones));
+      const a13 = v128.load_splat<i32>(p3, 4);
+      s30 = v128.add<i32>(s30, v128.dot<i16>(v128.relaxed_dot<i16>(w10, a13), ones));
+      s31 = v128.add<i32>(s31, v128.dot<i16>(v128.relaxed_dot<i16>(w11, a13), ones));
+      p0 += 8;
+      p1 += 8;
+      p2 += 8;
+      p3 += 8;
+      w += 64;
+    }
+  }
+  const rounding = roundingOf(shift);
+  storeLanes16(o0, narrowSums(s00, s01, rounding, shift), lanes);
+  storeLanes16(o1, narrowSums(s10, s11, rounding, shift), lanes);
+  storeLanes16(o2, narrowSums(s20, s21, rounding, shift), lanes);
+  storeLanes16(o3, narrowSums(s30, s31, rounding, shift), lanes);
+}
+
 export function conv2dQuads(
   activations: usize, weights: usize, output: usize,
   height: i32, width: i32, channels: i32,
@@ -94,6 +154,40 @@ export function conv2dQuads(
       let c = 0;
       for (; c < channels; c += 8) {
         tile(
+          a0, a1, a2, a3, w,
+          output + (x * channels + c) * 2, output + (x1 * channels + c) * 2,
+          output + (x2 * channels + c) * 2, output + (x3 * channels + c) * 2, channels - c,
+          rows, runOcts, rowBytes, shift,
+        );
+        w += blockBytes;
+      }
+    }
+    activations += stepY;
+    output += width * channels * 2;
+  }
+}
+
+/** As conv2dQuads, for x86 without VNNI. */
+export function conv2dSplitQuads(
+  activations: usize, weights: usize, output: usize,
+  height: i32, width: i32, channels: i32,
+  rows: i32, runOcts: i32, rowBytes: i32, stepY: i32, stepX: i32, shift: i32,
+): void {
+  const blockBytes = rows * runOcts * 64;
+  const last = width - 1;
+  for (let y = 0; y < height; ++y) {
+    for (let x = 0; x < width; x += 4) {
+      const x1 = min(x + 1, last);
+      const x2 = min(x + 2, last);
+      const x3 = min(x + 3, last);
+      const a0 = activations + x * stepX;
+      const a1 = activations + x1 * stepX;
+      const a2 = activations + x2 * stepX;
+      const a3 = activations + x3 * stepX;
+      let w = weights;
+      let c = 0;
+      for (; c < channels; c += 8) {
+        tileSplit(
           a0, a1, a2, a3, w,
           output + (x * channels + c) * 2, output + (x1 * channels + c) * 2,
           output + (x2 * channels + c) * 2, output + (x3 * channels + c) * 2, channels - c,

@@ -1,6 +1,8 @@
 /**
- * Entry of the relaxed-SIMD module: the SIMD128 module and the kernels that multiply bytes.
+ * Entry of the relaxed-SIMD module. All its convolutions multiply bytes, so it has no wide activations.
  */
-export * from './simd128';
+export { clearBorder, imageNarrow, requantizeNarrow } from './requantize';
 export { conv2dPairs } from './conv2d_pairs';
-export { conv2dQuads } from './conv2d_quads';
+export { conv2dQuads, conv2dSplitQuads } from './conv2d_quads';
+export { crop } from './crop';
+export { maxPool2d } from './max_pool2d';

@@ -1,9 +1,8 @@
 /**
- * Entry of the SIMD128 module: what every engine with WebAssembly SIMD runs.
+ * Entry of the SIMD128 module: what engines with plain WebAssembly SIMD run.
  */
-export {
-  clearBorder, imageNarrow, imageWide, requantizeNarrow, requantizeWide,
-} from './requantize';
+export { clearBorder, imageNarrow, imageWide, requantizeNarrow, requantizeWide } from './requantize';
+export { conv2dMasks } from './conv2d_masks';
 export { conv2dWide } from './conv2d_wide';
 export { crop } from './crop';
 export { maxPool2d } from './max_pool2d';

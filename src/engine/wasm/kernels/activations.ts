@@ -8,7 +8,7 @@
  * every encoding is supported.
  */
 import type { ConvStep } from '../../planner';
-import type { StepCall, WasmExports } from './kernel';
+import { simd128Of, type KernelHost, type StepCall } from './kernel';
 
 /** Where a step's activation image lies and how it is strided, in bytes. */
 export interface ActivationImage {
@@ -32,9 +32,15 @@ export interface ActivationSources {
   };
 }
 
-/** First part of the step's kernel name. */
-export function activationKernel(step: ConvStep): 'image' | 'requantize' {
+/** First part of the step's kernel name; 'shared' if an earlier step left the activations in place. */
+export function activationKernel(step: ConvStep, shared: boolean): string {
+  if (shared) return 'shared';
   return step.source.kind === 'image' ? 'image' : 'requantize';
+}
+
+/** Whether two steps read the same activations, as long as no buffer was written in between. */
+export function haveSameActivations(a: ConvStep, b: ConvStep): boolean {
+  return a.node.kernel === b.node.kernel && JSON.stringify(a.source) === JSON.stringify(b.source);
 }
 
 /** Geometry of the activation image of a step at `address`. */
@@ -59,12 +65,13 @@ export function largestActivation(step: ConvStep): number {
 
 /** The calls that fill the activation image. */
 export function dispatchActivations(
-  functions: WasmExports,
+  host: KernelHost,
   step: ConvStep,
   target: ActivationImage,
   sources: ActivationSources,
 ): readonly StepCall[] {
   const { address, pad, pixelBytes, rowBytes } = target;
+  const { functions } = host.exports;
   const wide = target.activationBytes === 2;
   const [height, width, channels] = step.inputShape;
   const inside = address + pad * (rowBytes + pixelBytes);
@@ -74,13 +81,13 @@ export function dispatchActivations(
   }
   const { source } = step;
   if (source.kind === 'image') {
-    const fill = wide ? functions.imageWide : functions.imageNarrow;
+    const fill = wide ? simd128Of(host).imageWide : functions.imageNarrow;
     calls.push(() =>
       fill(sources.image, height, width * channels, inside, rowBytes, source.inputShift),
     );
     return calls;
   }
-  const fill = wide ? functions.requantizeWide : functions.requantizeNarrow;
+  const fill = wide ? simd128Of(host).requantizeWide : functions.requantizeNarrow;
   const norm = sources.norm(source.norm);
   const largest = largestActivation(step);
   for (const part of source.parts) {

@@ -1,21 +1,35 @@
 /**
- * Convolution with 8-bit weights on relaxed SIMD, exact 32-bit sums (code: ../assembly/conv2d_quads.ts).
+ * Convolution on relaxed SIMD with exact 32-bit sums, for 8-bit and smaller weights (code: ../assembly/conv2d_quads.ts).
  *
  *   out[y, x, o] = sat16((sum of w[o, ky, kx, i] * a[y * stride + ky - p, x * stride + kx - p, i] + r) >> t)
  *
- * i32x4.relaxed_dot_i8x16_i7x16_add multiplies four bytes at a time. Activations never exceed 127 (models/README.md), which
- * makes the operation exact on every engine.
+ * Four bytes are multiplied and added at a time. ARM and x86 with VNNI have one instruction for that, the best kernel there
+ * is for every encoding. Other x86 gets the same in three instructions by asking for each; engines make five of the fused
+ * form. Activations never exceed 127 (models/README.md), which makes the operations exact on every engine.
  */
-import { BitmarksError } from '../../../errors';
-import { isRelaxed, layOutBlocks, type ConvKernel } from './kernel';
+import { layOutBlocks, relaxedOf, type ConvKernel, type ConvWeights } from './kernel';
+
+const layOut = (weights: ConvWeights): Int8Array => layOutBlocks(weights, () => 8, 4);
 
 export const CONV2D_QUADS: ConvKernel = {
-  name: 'relaxed',
+  name: 'relaxed_quads',
   activationBytes: 1,
-  supports: (encoding, functions) => encoding === 'i8' && isRelaxed(functions),
-  layOut: (weights) => layOutBlocks(weights, () => 8, 4),
-  dispatch: (functions, parameters) => {
-    if (!isRelaxed(functions)) throw new BitmarksError('backend/failed', 'no relaxed kernels here');
+  supports: (_, { exports, fusedDot }) => exports.variant === 'relaxed' && fusedDot,
+  layOut,
+  dispatch: (host, parameters) => {
+    const functions = relaxedOf(host);
     return () => functions.conv2dQuads(...parameters);
+  },
+};
+
+export const CONV2D_SPLIT_QUADS: ConvKernel = {
+  name: 'relaxed_split_quads',
+  activationBytes: 1,
+  supports: (encoding, { exports, fusedDot }) =>
+    encoding === 'i8' && exports.variant === 'relaxed' && !fusedDot,
+  layOut,
+  dispatch: (host, parameters) => {
+    const functions = relaxedOf(host);
+    return () => functions.conv2dSplitQuads(...parameters);
   },
 };

@@ -7,7 +7,7 @@
  * that a photo of any size needs a few megabytes. All frames, affines and tap counts are supported.
  */
 import type { CropAffine, EngineInput } from '../../backend';
-import { FIXED_ADDRESSES, type WasmExports } from './kernel';
+import { FIXED_ADDRESSES, type KernelHost } from './kernel';
 
 export type FrameInput = Extract<EngineInput, { kind: 'frame' }>;
 
@@ -16,8 +16,7 @@ const MAX_BOX_BYTES = 4 * 2 ** 20;
 const UNITS = 65536;
 
 /** What the crop needs of its host. */
-export interface CropHost {
-  readonly functions: WasmExports;
+export interface CropHost extends KernelHost {
   readonly memory: WebAssembly.Memory;
   /** Address of at least `bytes` bytes for a box of the frame; valid until the next call. */
   frameBox(bytes: number): number;
@@ -62,7 +61,7 @@ function cropBlock(
   const address = host.frameBox(boxBytes);
   copyBox(input, box, new Uint8Array(host.memory.buffer, address, boxBytes));
   const [x0, y0, ux, uy, vx, vy] = input.affine;
-  host.functions.crop(
+  host.exports.functions.crop(
     address,
     box.width,
     box.height,

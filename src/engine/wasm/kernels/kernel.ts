@@ -3,10 +3,11 @@
  * of the same name in ../assembly; the file here states the formula, says what the kernel supports, lays weights out and
  * dispatches. No kernel in particular.
  */
+import { BitmarksError } from '../../../errors';
 import type { Encoding } from '../../../model/types';
 
-/** Exports of assembly/simd128.ts; addresses and strides are in bytes. */
-export interface Simd128Exports {
+/** What both modules export; addresses and strides are in bytes. */
+export interface CommonExports {
   clearBorder(
     target: number,
     height: number,
@@ -15,10 +16,7 @@ export interface Simd128Exports {
     sideBytes: number,
   ): void;
   imageNarrow: ImageFunction;
-  imageWide: ImageFunction;
   requantizeNarrow: RequantizeFunction;
-  requantizeWide: RequantizeFunction;
-  conv2dWide: (...parameters: ConvParameters) => void;
   maxPool2d(source: number, target: number, height: number, width: number, channels: number): void;
   crop(
     box: number,
@@ -39,13 +37,22 @@ export interface Simd128Exports {
   ): void;
 }
 
-/** What assembly/relaxed.ts exports beside those. */
-export interface RelaxedExports extends Simd128Exports {
-  conv2dPairs: (...parameters: [...ConvParameters, chunkOcts: number, spill: number]) => void;
-  conv2dQuads: (...parameters: ConvParameters) => void;
+/** What assembly/simd128.ts exports. */
+export interface Simd128Exports extends CommonExports {
+  imageWide: ImageFunction;
+  requantizeWide: RequantizeFunction;
+  conv2dMasks: (
+    ...parameters: [...ConvParameters, runBytes: number, chunkOcts: number, spill: number]
+  ) => void;
+  conv2dWide: (...parameters: ConvParameters) => void;
 }
 
-export type WasmExports = Simd128Exports | RelaxedExports;
+/** What assembly/relaxed.ts exports. */
+export interface RelaxedExports extends CommonExports {
+  conv2dPairs: (...parameters: [...ConvParameters, chunkOcts: number, spill: number]) => void;
+  conv2dQuads: (...parameters: ConvParameters) => void;
+  conv2dSplitQuads: (...parameters: ConvParameters) => void;
+}
 
 type ImageFunction = (
   source: number,
@@ -86,8 +93,28 @@ export type ConvParameters = [
   shift: number,
 ];
 
-export function isRelaxed(functions: WasmExports): functions is RelaxedExports {
-  return 'conv2dPairs' in functions;
+/** The functions of the module that was loaded. */
+export type WasmExports =
+  | { readonly variant: 'simd128'; readonly functions: Simd128Exports }
+  | { readonly variant: 'relaxed'; readonly functions: RelaxedExports };
+
+/** What kernels run on. */
+export interface KernelHost {
+  readonly exports: WasmExports;
+  /** Whether the engine makes one instruction of a relaxed dot product of four; variant.ts finds out. */
+  readonly fusedDot: boolean;
+}
+
+/** The SIMD128 functions of a host that `supports` has accepted. */
+export function simd128Of({ exports }: KernelHost): Simd128Exports {
+  if (exports.variant === 'simd128') return exports.functions;
+  throw new BitmarksError('backend/failed', 'the relaxed module has no SIMD128 kernels');
+}
+
+/** The relaxed functions of a host that `supports` has accepted. */
+export function relaxedOf({ exports }: KernelHost): RelaxedExports {
+  if (exports.variant === 'relaxed') return exports.functions;
+  throw new BitmarksError('backend/failed', 'the SIMD128 module has no relaxed kernels');
 }
 
 /** Addresses below MemoryArena's first one. The kernels' partial stores use 64..79. */
@@ -113,16 +140,16 @@ export type StepCall = () => void;
 /** The kernels of a convolution, apart from how activations are made. */
 export interface ConvKernel {
   /** Last part of the step's kernel name. */
-  readonly name: 'relaxed' | 'simd128';
+  readonly name: string;
   /** Size of one activation in the input image. */
   readonly activationBytes: 1 | 2;
-  /** Whether the kernel computes convolutions of this encoding with these exports. */
-  supports(encoding: Encoding, functions: WasmExports): boolean;
+  /** Whether the kernel computes convolutions of this encoding, and is meant to, on this host. */
+  supports(encoding: Encoding, host: KernelHost): boolean;
   /** Weights in the order in which the kernel reads them. */
   layOut(weights: ConvWeights): Int8Array | Int16Array;
   /** A function that runs the convolution. `largest` is the largest activation. */
   dispatch(
-    functions: WasmExports,
+    host: KernelHost,
     parameters: ConvParameters,
     weights: ConvWeights,
     largest: number,

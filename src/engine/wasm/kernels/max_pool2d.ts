@@ -6,12 +6,12 @@
  * Every step is supported.
  */
 import type { MaxPoolStep } from '../../planner';
-import type { StepCall, WasmExports } from './kernel';
+import type { KernelHost, StepCall } from './kernel';
 
 export const MAX_POOL2D_NAME = 'max_pool2d_simd128';
 
 export function dispatchMaxPool(
-  functions: WasmExports,
+  { exports: { functions } }: KernelHost,
   step: MaxPoolStep,
   source: number,
   target: number,
