@@ -75,8 +75,9 @@ def integer_network(model: GraphModule) -> IntegerNetwork:
                 scale = float(model.head_scale(node)) * 2.0 ** node["shift"]
         elif node["op"] == "requantize":
             factor = torch.tensor([2.0**s for i in node["inputs"] for s in shifts[i]], dtype=torch.float64)
-            slope, offset = model.norms[key(node["norm"])].affine()
-            m, b, s = q.fold_norm(slope * factor, offset, 2 ** (node["inputBits"] - 1) - 1)
+            norm = model.norms[key(node["norm"])]
+            slope, offset = norm.affine()
+            m, b, s = q.fold_norm(slope * factor, offset, norm.mean.double() / factor, 2 ** (node["inputBits"] - 1) - 1)
             norms[node["norm"]] = (m.numpy().astype(np.int16), b.numpy().astype(np.int16), s)
         else:
             shifts[node["output"]] = shifts[node["inputs"][0]]

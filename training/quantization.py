@@ -111,15 +111,23 @@ def requantize(x: Tensor, multiplier: Tensor, bias: Tensor, shift: int, qmax: in
     return (saturate16(y + bias.view(1, -1, 1, 1)) >> shift).clamp(0, qmax)
 
 
-def fold_norm(scale: Tensor, offset: Tensor, qmax: int) -> tuple[Tensor, Tensor, int]:
+MAX_SLOPE = 32767 / 32768
+"""Largest multiplier of the contract: a level per unit of the 16-bit feature."""
+
+
+def fold_norm(scale: Tensor, offset: Tensor, centre: Tensor, qmax: int) -> tuple[Tensor, Tensor, int]:
     """Integer (m, b, s) of the affine `round(scale * x + offset)` per channel (float64 [c], x a 16-bit feature).
 
-    out = (((x*m + 2^14) >> 15) + b) >> s with floor, hence half a level is added to b. s is the largest shift for which
-    every m and b fits and the clipped range 0..qmax survives the 16-bit sum.
+    out = (((x*m + 2^14) >> 15) + b) >> s. The last shift floors a number of s fractional bits, which loses (2^s - 1) / 2 of
+    its units on average; b gives that back. s is the largest shift for which every m and b fits and the clipped range
+    0..qmax survives the 16-bit sum. A channel that hardly varies may ask for more than MAX_SLOPE: it gets MAX_SLOPE and is
+    right at its mean value `centre`.
     """
+    slope = scale.clamp(-MAX_SLOPE, MAX_SLOPE)
+    offset = offset + (scale - slope) * centre
     for shift in range(15, -1, -1):
-        m = (scale * 2.0 ** (15 + shift)).round()
-        b = ((offset + 0.5) * 2.0**shift).round()
+        m = (slope * 2.0 ** (15 + shift)).round()
+        b = (offset * 2.0**shift + (2.0**shift - 1) / 2).round()
         if m.abs().max() <= 32767 and b.abs().max() <= 32767 and (qmax + 1) << shift <= 32767:
             return m.to(torch.int64), b.to(torch.int64), shift
-    return m.clamp(-32767, 32767).to(torch.int64), b.clamp(-32768, 32767).to(torch.int64), 0
+    return m.to(torch.int64), b.clamp(-32768, 32767).to(torch.int64), 0

@@ -1,0 +1,65 @@
+"""Crops, mirror table and augmentation geometry."""
+
+import cv2
+import numpy as np
+
+from training import dataset
+from training.config import Config
+from training.configs import load_config
+from training.graph import GraphConfig
+from training.landmark_sets import LANDMARK_SETS
+from training.tests.helpers import face_template, write_face_set
+
+
+def test_mirror_table_is_an_involution_that_mirrors_the_template():
+    mirror = np.array(LANDMARK_SETS["face"].mirror)
+    assert (mirror[mirror] == np.arange(68)).all()
+    template = face_template()
+    flipped = template * [-1, 1]
+    assert np.abs(flipped[mirror] - template).max() < 8  # only a left/right swap brings the points back to their places
+
+
+def test_region_is_upright_and_scaled():
+    points = np.zeros((68, 2))
+    points[36], points[45], points[8] = (10, 10), (30, 30), (10, 30)
+    centre, side, angle = dataset.region_of(points[[36, 45, 8]], 2.0, (0, 1))
+    assert np.isclose(angle, np.pi / 4)
+    # In the region's own axes the box is 28.28 wide and 14.14 high.
+    assert np.isclose(side, 2 * np.hypot(20, 20))
+    assert np.allclose(centre, [15, 25]) or np.allclose(centre, [20 - 5, 20 + 5])
+
+
+def test_a_disc_lands_where_the_matrix_says():
+    image = np.zeros((144, 144, 3), np.uint8)
+    cv2.circle(image, (60, 80), 5, (255, 255, 255), -1)
+    for mirror in (False, True):
+        matrix = dataset.crop_matrix(np.array([70.0, 75.0]), 100.0, 0.4, 128, mirror)
+        crop = dataset.warp(image, matrix, 128, cv2.BORDER_CONSTANT)[..., 0].astype(float)
+        y, x = np.mgrid[0:128, 0:128] + 0.5
+        found = np.array([(crop * x).sum(), (crop * y).sum()]) / crop.sum()
+        expected = dataset.transform(np.array([[60.5, 80.5]]), matrix)[0]
+        assert np.abs(found - expected).max() < 0.05
+
+
+def test_samples_are_a_function_of_their_index(tmp_path):
+    write_face_set(tmp_path, "faces_train", 8)
+    data = dataset.load_set(tmp_path, "faces_train")
+    backgrounds = [np.random.default_rng(0).integers(0, 255, (160, 160, 3), dtype=np.uint8)]
+    config = Config(name="t", task="face", graph=GraphConfig())
+    whole = dataset.FaceSamples(data, backgrounds, config, 0, 40)
+    tail = dataset.FaceSamples(data, backgrounds, config, 25, 40)
+    for a, b in zip(whole[30], tail[5], strict=True):
+        assert (a == b).all()
+
+
+def test_occlusion_low_light_and_noise_keep_the_shape():
+    rng = np.random.default_rng(1)
+    image = rng.integers(0, 255, (128, 128, 3), dtype=np.uint8)
+    for _ in range(60):
+        out = dataset.photometric(dataset.occlude(image, face_template() + 64, rng, []), rng)
+        assert out.shape == (128, 128, 3) and out.dtype == np.uint8
+
+
+def test_every_configuration_loads():
+    assert load_config("face").graph.weights == "b1"
+    assert load_config("face_float").graph.input_bits == 32

@@ -1,0 +1,100 @@
+"""From a trained (here: barely trained) model to integers and files."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load as load_safetensors
+
+from training.config import Config
+from training.export import load_master, manifest_of, save_master
+from training.graph import GraphConfig, build_graph
+from training.integer import integer_network
+from training.model import GraphModule, key
+from training.pack import encode_weights, golden_image, heatmap_hash, pack_bytes, read_safetensors
+from training.quantization import MAX_SLOPE
+
+CONFIG = Config(name="tiny", task="face", graph=GraphConfig(channels=64, growth=16, input_size=64))
+
+
+@pytest.fixture(scope="module")
+def model() -> GraphModule:
+    """Random weights, norms with statistics of real passes, some of them negative and near zero."""
+    torch.manual_seed(5)
+    model = GraphModule(build_graph(CONFIG.graph))
+    with torch.no_grad():
+        for norm in model.norms.values():
+            norm.gamma.uniform_(-0.3, 1.2)
+            norm.beta.normal_(0, 0.3)
+        for _ in range(60):
+            model(torch.randint(0, 256, (4, 3, 64, 64)))
+    return model.eval()
+
+
+def test_each_integer_step_follows_the_simulated_one(model):
+    """Step by step, because a random network amplifies one level of difference; a trained one is compared by its NME."""
+    network = integer_network(model)
+    image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
+    values = {name: torch.from_numpy(v).permute(0, 3, 1, 2).float() for name, v in network.run(image).items()}
+    shift = {node["output"]: node.get("shift", 0) for node in network.graph["nodes"]}
+    for node in network.graph["nodes"]:
+        inputs = [values[i] for i in node["inputs"]]
+        if node["op"] == "conv2d":
+            acc = torch.nn.functional.conv2d(inputs[0], model.weight(node), stride=node["stride"], padding=node["kernel"] // 2)
+            assert (values[node["output"]] * 2.0 ** node["shift"] - acc).abs().max() <= 2.0 ** node["shift"] / 2
+        elif node["op"] == "requantize":
+            # Pooled and upsampled features carry the accumulator shift of the convolution they come from.
+            slope, offset = model.norms[key(node["norm"])].affine()
+            shifts = [source_shift(network.graph, shift, i) for i in node["inputs"]]
+            factor = torch.cat([torch.full((x.shape[1],), 2.0**t) for x, t in zip(inputs, shifts, strict=True)])
+            exact = torch.cat(inputs, 1) * (slope * factor).view(1, -1, 1, 1) + offset.view(1, -1, 1, 1)
+            difference = (values[node["output"]] - exact.clamp(0, 127))[:, (slope * factor).abs() < MAX_SLOPE]
+            assert difference.abs().max() <= 1.6 and difference.abs().mean() < 0.35
+
+
+def source_shift(graph: dict, shift: dict[str, int], name: str) -> int:
+    node = next(n for n in graph["nodes"] if n["output"] == name)
+    return shift[name] if node["op"] == "conv2d" else source_shift(graph, shift, node["inputs"][0])
+
+
+def test_weights_are_packed_bit_by_bit():
+    assert encode_weights(np.array([1, -1, -1, 1, 1, 1, 1, 1, -1], np.int8), "b1").tolist() == [0b00000110, 1]
+    assert encode_weights(np.array([0, 1, -1, 0, 1], np.int8), "t2").tolist() == [0b00110100, 1]
+    assert encode_weights(np.array([-127, 5], np.int8), "i8").tolist() == [-127, 5]
+
+
+def test_pack_opens_with_any_safetensors_reader(model):
+    network = integer_network(model)
+    data = pack_bytes(network, manifest_of(CONFIG, network, {}))
+    tensors = load_safetensors(data)
+    assert set(tensors) == {"norm.multiplier", "norm.bias", "norm.shift", "weights.i8", "weights.b1", "graph"}
+    assert json.loads(tensors["graph"].tobytes()) == network.graph
+    length = int.from_bytes(data[:8], "little")
+    metadata = json.loads(data[8 : 8 + length])["__metadata__"]
+    assert metadata["sha256"] == hashlib.sha256(data[8 + length :]).hexdigest()
+    manifest = json.loads(metadata["manifest"])
+    image = golden_image(manifest["golden"]["seed"], (64, 64, 3))
+    assert manifest["golden"]["sha256"] == [heatmap_hash(network.heatmaps(image[None])[0])]
+    bits = np.unpackbits(tensors["weights.b1"], bitorder="little")
+    first = network.weights["u0.d0.neck"].reshape(-1)
+    assert (np.where(bits[: first.size], -1, 1) == first).all()
+
+
+def test_golden_image_is_xorshift32():
+    # 1 -> 270369 -> 67634689 -> 2647435461
+    assert golden_image(1, (1, 1, 3)).reshape(-1).tolist() == [270369 >> 24, 67634689 >> 24, 2647435461 >> 24]
+
+
+def test_master_weights_give_the_same_network(model, tmp_path):
+    save_master(model, tmp_path / "tiny.safetensors")
+    again = load_master(tmp_path / "tiny.safetensors", CONFIG)
+    tensors, metadata = read_safetensors(tmp_path / "tiny.safetensors")
+    assert metadata["format"] == "bitmarks-master/1" and tensors["weights.stem"].dtype == np.float16
+    a, b = integer_network(again), integer_network(load_master(tmp_path / "tiny.safetensors", CONFIG))
+    original = integer_network(model)
+    for name, weight in a.weights.items():
+        assert (weight == b.weights[name]).all()
+        if name not in ("stem", "u1.head"):
+            assert (weight == original.weights[name]).all(), "rounding to fp16 may not flip a sign"

@@ -1,0 +1,78 @@
+"""Quantisers: hand-computed values, gradients, and the integer steps of the contract."""
+
+import torch
+
+from training import quantization as q
+
+
+def test_sign_of_zero_is_plus_one_and_gradient_stops_outside_one():
+    w = torch.tensor([-1.5, -0.2, 0.0, 0.3, 2.0], requires_grad=True)
+    out = q.quantize_weight(w, "b1")
+    assert out.tolist() == [-1, -1, 1, 1, 1]
+    out.backward(torch.arange(1.0, 6.0))
+    assert w.grad.tolist() == [0, 2, 3, 4, 0]
+
+
+def test_ternary_threshold_is_seven_tenths_of_the_filters_mean():
+    w = torch.tensor([0.1, -0.2, 0.3, -1.0]).view(1, 4, 1, 1)  # mean 0.4, threshold 0.28
+    assert q.quantize_weight(w, "t2").flatten().tolist() == [0, 0, 1, -1]
+
+
+def test_int8_uses_the_largest_weight_of_each_filter():
+    w = torch.tensor([[0.5, -1.0], [0.1, 0.05]]).view(2, 2, 1, 1)
+    assert q.quantize_weight(w, "i8").flatten().tolist() == [64, -127, 127, 64]  # 63.5 rounds to even
+    assert q.quantize_weight(w, "i8", per_filter=False).flatten().tolist() == [64, -127, 13, 6]
+
+
+def test_activation_levels_and_their_gradient():
+    x = torch.tensor([-3.0, 0.4, 0.6, 126.7, 200.0], requires_grad=True)
+    y = q.quantize_activation(x, 127)
+    assert y.tolist() == [0, 0, 1, 127, 127]
+    y.backward(torch.ones(5))
+    assert x.grad.tolist() == [0, 0, 1, 0, 0]
+
+
+def test_shift_rounds_half_up_and_saturates():
+    acc = torch.tensor([5, 6, -6, -5, 140_000, -140_000], dtype=torch.int32)
+    assert q.shift_accumulator(acc, 2).tolist() == [1, 2, -1, -1, 32767, -32768]
+    assert q.shift_accumulator(acc, 0).tolist() == [5, 6, -6, -5, 32767, -32768]
+
+
+def test_requantize_by_hand():
+    x = torch.tensor([100, -100, 32767, -32768], dtype=torch.int32).view(1, 1, 2, 2)
+    m, b = torch.tensor([-16384], dtype=torch.int32), torch.tensor([30], dtype=torch.int32)
+    # 100 * -16384 = -1638400; + 16384 >> 15 = -49.5 -> -50; + 30 = -20 >> 1 = -10 -> 0
+    # -100: 1654784 >> 15 = 50; + 30 = 80 >> 1 = 40; 32767 -> negative -> 0; -32768 -> 16384 + 30 >> 1 = 8207 -> 127
+    assert q.requantize(x, m, b, 1, 127).flatten().tolist() == [0, 40, 0, 127]
+
+
+def test_requantize_saturates_the_sum():
+    x = torch.full((1, 1, 1, 1), 32767, dtype=torch.int32)
+    m, b = torch.tensor([32767], dtype=torch.int32), torch.tensor([32767], dtype=torch.int32)
+    assert q.requantize(x, m, b, 15, 127).item() == 0  # 32767 >> 15, not 65533 >> 15
+
+
+def test_folded_norm_equals_the_rounded_affine():
+    torch.manual_seed(3)
+    scale = torch.randn(40, dtype=torch.float64) * 0.1
+    offset = torch.randn(40, dtype=torch.float64) * 30
+    m, b, s = q.fold_norm(scale, offset, torch.zeros(40).double(), 127)
+    x = torch.randint(-3000, 3000, (4, 40, 8, 8), dtype=torch.int32)
+    exact = x * scale.view(1, -1, 1, 1) + offset.view(1, -1, 1, 1)
+    got = q.requantize(x, m.to(torch.int32), b.to(torch.int32), s, 127)
+    difference = (got - exact.clamp(0, 127)).abs()
+    # Half a level of rounding, then half a unit of 2^-s each for the product and for b, and the rounding of m.
+    assert difference.max() < 0.5 + 1.0 / 2**s + 3000 / 2 ** (16 + s) + 1e-6
+    inside = (exact > 1) & (exact < 126)
+    assert (got - exact)[inside].mean().abs() < 0.02
+
+
+def test_fold_norm_keeps_everything_in_16_bits():
+    m, b, s = q.fold_norm(torch.tensor([0.9, -0.01]).double(), torch.tensor([500.0, -9000.0]).double(), torch.zeros(2).double(), 127)
+    assert m.abs().max() <= 32767 and b.abs().max() <= 32768 and 128 << s <= 32767
+
+
+def test_a_channel_that_hardly_varies_is_right_at_its_mean():
+    m, b, s = q.fold_norm(torch.tensor([40.0]).double(), torch.tensor([-3960.0]).double(), torch.tensor([100.0]).double(), 127)
+    x = torch.full((1, 1, 1, 1), 100, dtype=torch.int32)
+    assert q.requantize(x, m.to(torch.int32), b.to(torch.int32), s, 127).item() == 40  # 40 * 100 - 3960
