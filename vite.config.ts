@@ -57,6 +57,7 @@ export default defineConfig({
           name: 'e2e',
           environment: 'node',
           include: ['test/e2e/**/*.test.ts'],
+          globalSetup: ['test/helpers/build_package.ts', 'test/e2e/support/global_setup.ts'],
           // Each file launches browsers of its own: one at a time.
           fileParallelism: false,
           testTimeout: 240_000,

@@ -14,14 +14,15 @@ const TYPES: Readonly<Record<string, string>> = {
   '.js': 'text/javascript',
   '.json': 'application/json',
   '.png': 'image/png',
+  '.svg': 'image/svg+xml',
   '.wasm': 'application/wasm',
 };
 
 export interface ServeOptions {
   /** Folder of files by URL prefix, e.g. { '/sdk/': 'dist' }. The first prefix that fits is taken. */
   readonly folders?: Readonly<Record<string, string>>;
-  /** Text by exact URL path; the type follows from the extension, '/' and names without one are HTML. */
-  readonly files?: Readonly<Record<string, string>>;
+  /** Content by exact URL path; the type follows from the extension, '/' and names without one are HTML. */
+  readonly files?: Readonly<Record<string, string | Uint8Array>>;
   /** Sent with every answer. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -72,10 +73,11 @@ interface Found {
 }
 
 async function find(pathname: string, { files = {}, folders = {} }: ServeOptions): Promise<Found> {
-  const text = files[pathname];
-  if (text !== undefined) {
-    const type = TYPES[path.extname(pathname)] ?? 'text/html';
-    return { status: 200, type, body: Buffer.from(text) };
+  const content = files[pathname];
+  if (content !== undefined) {
+    const extension = path.extname(pathname);
+    const type = extension === '' ? 'text/html' : typeOf(extension);
+    return { status: 200, type, body: Buffer.from(content) };
   }
   for (const [prefix, folder] of Object.entries(folders)) {
     if (!pathname.startsWith(prefix)) continue;
@@ -83,13 +85,17 @@ async function find(pathname: string, { files = {}, folders = {} }: ServeOptions
     const file = path.join(root, pathname.slice(prefix.length));
     if (!file.startsWith(root + path.sep)) break;
     try {
-      const type = TYPES[path.extname(file)] ?? 'application/octet-stream';
+      const type = typeOf(path.extname(file));
       return { status: 200, type, body: await readFile(file) };
     } catch {
       break;
     }
   }
   return { status: 404, type: 'text/plain', body: Buffer.from(`no ${pathname} here`) };
+}
+
+function typeOf(extension: string): string {
+  return TYPES[extension] ?? 'application/octet-stream';
 }
 
 function answer(
