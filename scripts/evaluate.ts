@@ -1,0 +1,89 @@
+/**
+ * `npm run evaluate -- --pack FILE --data FILE.json [--backend wasm|reference] [--passes 1|2|3] [--out FILE.json]`
+ * Arguments and printing only; bench/evaluate/ does the work.
+ */
+import { writeFileSync } from 'node:fs';
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { evaluate, type EvaluateOptions, type Report } from '../bench/evaluate/evaluate';
+
+const USAGE = `usage: npm run evaluate -- --pack FILE --data FILE.json [options]
+
+  --backend wasm|reference   engine to run on (default: wasm)
+  --passes 1|2|3             regions read per image; the second is that of the landmarks found (default: 2)
+  --out FILE.json            writes points, score and error of each image
+
+data: { "images": [{ "file": "relative.jpg", "points": [[x, y], ...], "box": [x, y, w, h], "normalizer": pixels }] }
+  Pixels of the upright image; the center of the first pixel is (0.5, 0.5). Without "box": the tight box of the points.
+  Without "normalizer": the distance of the outer eye corners, for 68 points only.`;
+
+/** How often a line says how far the run is, in milliseconds. */
+const PROGRESS_INTERVAL_MS = 10_000;
+
+function readArguments(): {
+  options: Omit<EvaluateOptions, 'onProgress'>;
+  out: string | undefined;
+} {
+  const { values } = parseArgs({
+    options: {
+      pack: { type: 'string' },
+      data: { type: 'string' },
+      backend: { type: 'string', default: 'wasm' },
+      passes: { type: 'string', default: '2' },
+      out: { type: 'string' },
+    },
+  });
+  const { pack, data, backend, passes, out } = values;
+  if (pack === undefined || data === undefined) throw new Error('--pack and --data are needed');
+  if (backend !== 'wasm' && backend !== 'reference') {
+    throw new Error(`--backend is '${backend}', expected wasm or reference`);
+  }
+  if (!['1', '2', '3'].includes(passes))
+    throw new Error(`--passes is '${passes}', expected 1, 2 or 3`);
+  return { options: { pack, data, backend, passes: Number(passes) }, out };
+}
+
+function describe({ model, engine, figures, predictions, skipped, ...rates }: Report): string {
+  return [
+    `${model.name}, ${model.sizeBytes} bytes, SHA-256 ${model.sha256.slice(0, 16)}`,
+    `engine      ${[engine.backend, engine.device].join(' ').trim()}, ${(engine.multiplyAdds / 1e6).toFixed(1)} M multiply-adds`,
+    `images      ${predictions.length} evaluated, ${skipped.length} skipped`,
+    `NME         ${figures.nme.toFixed(3)} %`,
+    `FR@8 %      ${figures.failureRate.toFixed(2)} %`,
+    `AUC@8 %     ${figures.areaUnderCurve.toFixed(2)}`,
+    `images/s    ${rates.imagesPerSecond.toFixed(2)} with decoding; ${rates.passMs.toFixed(1)} ms for crop and network of a pass`,
+  ].join('\n');
+}
+
+function progressPrinter(): EvaluateOptions['onProgress'] {
+  let nextMs = performance.now() + PROGRESS_INTERVAL_MS;
+  return (done, total) => {
+    if (performance.now() < nextMs) return;
+    nextMs += PROGRESS_INTERVAL_MS;
+    console.error(`${done} of ${total}`);
+  };
+}
+
+function parsedArguments(): ReturnType<typeof readArguments> {
+  try {
+    return readArguments();
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+const { options, out } = parsedArguments();
+try {
+  const report = await evaluate({ ...options, onProgress: progressPrinter() });
+  for (const { name, reason } of report.skipped) console.error(`skipped ${name}: ${reason}`);
+  console.log(describe(report));
+  if (out !== undefined) writeFileSync(out, `${JSON.stringify(report, null, 1)}\n`);
+  if (report.predictions.length === 0) {
+    console.error('no image could be evaluated');
+    process.exitCode = 1;
+  }
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

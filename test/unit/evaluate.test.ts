@@ -1,0 +1,228 @@
+/** The evaluation on pictures made for it and a model that finds the reddest and the greenest pixel. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readDataset, readFrame } from '../../bench/evaluate/dataset';
+import { evaluate, type Report } from '../../bench/evaluate/evaluate';
+import { figuresOf, normalizedError } from '../../bench/evaluate/metrics';
+import { evaluateGraph } from '../helpers/evaluate_graph';
+import { ModelBuilder } from '../helpers/model_builder';
+import { writePack } from '../helpers/pack_writer';
+import { goldenImage, heatmapHash } from '../../src/model/golden';
+import type { Model } from '../../src/model/types';
+
+let folder = '';
+const inFolder = (name: string): string => path.join(folder, name);
+
+/** Channel 0 is red minus green, channel 1 green minus red: the heatmap of a 32x32 crop at full size. */
+function colorModel(): Model {
+  const builder = new ModelBuilder(32, 32);
+  const weights = [120, -120, 0, -120, 120, 0];
+  const head = builder.conv(builder.image, {
+    outChannels: 2,
+    encoding: 'i8',
+    weights: (index) => weights[index] ?? 0,
+  });
+  const codec = { type: 'softmax', stride: 1, window: 3, scale: 0.001 } as const;
+  const roi = { scale: 1.6, upright: [0, 1], presence: 0.5 } as const;
+  const model = builder.build([head], { codec, roi });
+  const heatmaps = evaluateGraph(model, goldenImage(model)).get(head)?.data;
+  const sha256 = [heatmapHash(Int16Array.from(heatmaps ?? []))];
+  return { ...model, manifest: { ...model.manifest, golden: { seed: 1, sha256 } } };
+}
+
+/** A black picture with a red and a green dot of 5x5 pixels, their centers at `red` and `green`. */
+async function writeDots(
+  name: string,
+  [width, height]: readonly [number, number],
+  red: readonly [number, number],
+  green: readonly [number, number],
+  orientation?: number,
+): Promise<void> {
+  const data = new Uint8Array(width * height * 3);
+  [red, green].forEach(([x, y], channel) => {
+    for (let row = Math.floor(y) - 2; row <= Math.floor(y) + 2; row++) {
+      for (let column = Math.floor(x) - 2; column <= Math.floor(x) + 2; column++) {
+        data[(row * width + column) * 3 + channel] = 255;
+      }
+    }
+  });
+  let image = sharp(data, { raw: { width, height, channels: 3 } });
+  if (orientation !== undefined) image = image.withMetadata({ orientation });
+  await image.png().toFile(inFolder(name));
+}
+
+function writeSet(name: string, images: readonly unknown[]): string {
+  writeFileSync(inFolder(name), JSON.stringify({ images }));
+  return inFolder(name);
+}
+
+function run(data: string, passes: number, pack = 'color.bitmarks'): Promise<Report> {
+  const onProgress = (): void => undefined;
+  return evaluate({ pack: inFolder(pack), data, backend: 'reference', passes, onProgress });
+}
+
+const RED = [30.5, 20.5] as const;
+const GREEN = [70.5, 40.5] as const;
+
+beforeAll(async () => {
+  folder = mkdtempSync(path.join(tmpdir(), 'bitmarks-'));
+  writeFileSync(inFolder('color.bitmarks'), writePack(colorModel()));
+  await writeDots('dots.png', [100, 60], RED, GREEN);
+  // Stored on its side: orientation 6 turns it clockwise, so that stored (x, y) becomes (height - y, x).
+  await writeDots('turned.png', [60, 100], [20.5, 69.5], [40.5, 29.5], 6);
+  writeFileSync(inFolder('broken.png'), 'not a picture');
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+describe('evaluate', () => {
+  const row = { file: 'dots.png', points: [RED, GREEN], normalizer: 40 };
+
+  test('finds what the model sees, in source pixels with centers at one half', async () => {
+    const report = await run(writeSet('one.json', [row]), 2);
+    const [points] = report.predictions.map((prediction) => prediction.points);
+    [RED, GREEN].forEach(([x, y], index) => {
+      expect(points?.[index]?.[0]).toBeCloseTo(x, 0);
+      expect(points?.[index]?.[1]).toBeCloseTo(y, 0);
+    });
+    expect(report.figures.nme).toBeLessThan(3);
+    expect(report.figures.nme).toBeCloseTo(100 * (report.predictions[0]?.error ?? NaN), 9);
+    expect(report.engine.backend).toBe('reference');
+    expect(report.imagesPerSecond).toBeGreaterThan(0);
+  });
+
+  test('turns pictures as their EXIF orientation says', async () => {
+    const report = await run(
+      writeSet('exif.json', [
+        {
+          ...row,
+          file: 'turned.png',
+          points: [
+            [30.5, 20.5],
+            [70.5, 40.5],
+          ],
+        },
+      ]),
+      1,
+    );
+    expect(report.skipped).toEqual([]);
+    expect(report.figures.nme).toBeLessThan(5);
+  });
+
+  test('starts from the box, and later passes from the landmarks', async () => {
+    // The box holds half of the picture: only the red dot can be found at first.
+    const data = writeSet('box.json', [{ ...row, box: [20, 10, 20, 20] }]);
+    const [first, second] = [await run(data, 1), await run(data, 2)];
+    // The dot is a plateau of 5 pixels here, and the codec centers on its first.
+    expect(Math.abs((first.predictions[0]?.points[0]?.[0] ?? NaN) - 30.5)).toBeLessThan(2);
+    expect(second.predictions[0]?.points).not.toEqual(first.predictions[0]?.points);
+    // The tight box of the points is what is taken without one.
+    const absent = await run(writeSet('absent.json', [row]), 1);
+    const tight = await run(writeSet('tight.json', [{ ...row, box: [30.5, 20.5, 40, 20] }]), 1);
+    expect(tight.predictions).toEqual(absent.predictions);
+  });
+
+  test('names, counts and skips what cannot be read', async () => {
+    const data = writeSet('bad.json', [
+      row,
+      7,
+      { points: [RED, GREEN] },
+      { ...row, file: 'missing.png' },
+      { ...row, file: 'broken.png' },
+      { ...row, points: [RED] },
+      { ...row, points: [RED, [1, null]] },
+      { ...row, box: [0, 0, -1, 5] },
+      { ...row, box: 'all' },
+      { ...row, points: [RED, RED] },
+      { ...row, normalizer: 0 },
+      { file: 'dots.png', points: [RED, GREEN] },
+    ]);
+    const { predictions, skipped, figures } = await run(data, 1);
+    expect(predictions).toHaveLength(1);
+    expect(figures.nme).toBeGreaterThan(0);
+    const reasons = skipped.map(({ name, reason }) => `${name}: ${reason}`);
+    expect(reasons).toEqual([
+      'row 1: it is no object',
+      'row 2: it names no file',
+      'dots.png: it has 1 points, the model 2',
+      'dots.png: point 1 is [1,null], expected 2 numbers',
+      'dots.png: the box is -1 x 5 pixels',
+      'dots.png: the box is "all", expected 4 numbers',
+      'dots.png: the box is 0 x 0 pixels',
+      'dots.png: the normalizer is 0, expected a positive number',
+      'dots.png: it has no normalizer; only rows of 68 points have one by default, the distance of the outer eye corners',
+      expect.stringMatching(/^missing.png: .*missing/) as string,
+      expect.stringMatching(/^broken.png: .*unsupported image format/) as string,
+    ]);
+  });
+
+  test('refuses a pack that promises other heatmaps', async () => {
+    const model = colorModel();
+    const golden = { seed: 2, sha256: model.manifest.golden.sha256 };
+    writeFileSync(
+      inFolder('other.bitmarks'),
+      writePack({ ...model, manifest: { ...model.manifest, golden } }),
+    );
+    const running = run(writeSet('one.json', [row]), 1, 'other.bitmarks');
+    await expect(running).rejects.toMatchObject({ code: 'pack/golden' });
+  });
+
+  test.each(['[]', '{"images":7}', '{'])('refuses the set %s', async (text) => {
+    writeFileSync(inFolder('set.json'), text);
+    await expect(run(inFolder('set.json'), 1)).rejects.toThrow();
+  });
+});
+
+test('68 points are normalized by the outer eye corners', async () => {
+  const points = Array.from({ length: 68 }, (_, index) => [index, index === 45 ? 12 : 0]);
+  const { rows, skipped } = await readDataset(
+    writeSet('face.json', [{ file: 'x.jpg', points }]),
+    68,
+  );
+  expect(skipped).toEqual([]);
+  expect(rows[0]).toMatchObject({ normalizer: 15, box: { x: 0, y: 0, width: 67, height: 12 } });
+  expect(rows[0]?.path).toBe(inFolder('x.jpg'));
+  const same = points.map(() => [3, 3]);
+  const bad = await readDataset(
+    writeSet('same.json', [{ file: 'x.jpg', points: same, box: [0, 0, 9, 9] }]),
+    68,
+  );
+  expect(bad.skipped[0]?.reason).toMatch(/outer eye corners coincide/);
+});
+
+test('gray pictures become RGBA', async () => {
+  await sharp(Uint8Array.of(5, 250), { raw: { width: 2, height: 1, channels: 1 } })
+    .toColourspace('b-w')
+    .png()
+    .toFile(inFolder('gray.png'));
+  const frame = await readFrame(inFolder('gray.png'));
+  expect([frame.width, frame.height]).toEqual([2, 1]);
+  expect([...frame.data]).toEqual([5, 5, 5, 255, 250, 250, 250, 255]);
+});
+
+describe('figures', () => {
+  test('normalizedError is the mean distance over the normalizer', () => {
+    const truth = [
+      { x: 0, y: 0 },
+      { x: 1, y: 1 },
+    ];
+    const predicted = [
+      { x: 3, y: 4 },
+      { x: 1, y: 2 },
+    ];
+    expect(normalizedError(predicted, truth, 10)).toBeCloseTo(0.3, 12);
+    expect(normalizedError([], truth, 10)).toBeNaN();
+  });
+
+  test('of a few errors, worked out by hand', () => {
+    const { nme, failureRate, areaUnderCurve } = figuresOf([0, 0.04, 0.08, 0.2]);
+    expect(nme).toBeCloseTo(8, 9);
+    expect(failureRate).toBe(25);
+    expect(areaUnderCurve).toBeCloseTo((100 * (1 + 0.5 + 0 + 0)) / 4, 9);
+  });
+});
