@@ -31,6 +31,14 @@ function addSums(spill: usize, offset: usize, sums: v128, again: bool): void {
   v128.store(at, high, 16);
 }
 
+/** sums + pairwise(mask0 & a0) + pairwise(mask1 & a1); bytes are added first, two of 127 fit. */
+// @ts-ignore: decorator
+@inline
+function addMasked(sums: v128, mask0: v128, a0: v128, mask1: v128, a1: v128): v128 {
+  const bytes = v128.add<u8>(v128.and(mask0, a0), v128.and(mask1, a1));
+  return v128.add<i16>(sums, v128.extadd_pairwise<u8>(bytes));
+}
+
 // @ts-ignore: decorator
 @inline
 function closeSums(sums: v128, spill: usize, offset: usize, spilled: bool, total: i32, rounding: v128, shift: i32): v128 {
@@ -97,61 +105,45 @@ function tile16(
       left -= m;
       for (; m > 0; --m) {
         const w00 = v128.load(w, 0);
-        const w01 = v128.load(w, 16);
-        const a00 = v128.load_splat<i16>(p0, 0);
-        s00 = v128.add<i16>(s00, v128.extadd_pairwise<u8>(v128.and(w00, a00)));
-        s01 = v128.add<i16>(s01, v128.extadd_pairwise<u8>(v128.and(w01, a00)));
-        const a01 = v128.load_splat<i16>(p1, 0);
-        s10 = v128.add<i16>(s10, v128.extadd_pairwise<u8>(v128.and(w00, a01)));
-        s11 = v128.add<i16>(s11, v128.extadd_pairwise<u8>(v128.and(w01, a01)));
-        const a02 = v128.load_splat<i16>(p2, 0);
-        s20 = v128.add<i16>(s20, v128.extadd_pairwise<u8>(v128.and(w00, a02)));
-        s21 = v128.add<i16>(s21, v128.extadd_pairwise<u8>(v128.and(w01, a02)));
-        const a03 = v128.load_splat<i16>(p3, 0);
-        s30 = v128.add<i16>(s30, v128.extadd_pairwise<u8>(v128.and(w00, a03)));
-        s31 = v128.add<i16>(s31, v128.extadd_pairwise<u8>(v128.and(w01, a03)));
         const w10 = v128.load(w, 32);
+        const w01 = v128.load(w, 16);
         const w11 = v128.load(w, 48);
+        const a00 = v128.load_splat<i16>(p0, 0);
         const a10 = v128.load_splat<i16>(p0, 2);
-        s00 = v128.add<i16>(s00, v128.extadd_pairwise<u8>(v128.and(w10, a10)));
-        s01 = v128.add<i16>(s01, v128.extadd_pairwise<u8>(v128.and(w11, a10)));
+        s00 = addMasked(s00, w00, a00, w10, a10);
+        s01 = addMasked(s01, w01, a00, w11, a10);
+        const a01 = v128.load_splat<i16>(p1, 0);
         const a11 = v128.load_splat<i16>(p1, 2);
-        s10 = v128.add<i16>(s10, v128.extadd_pairwise<u8>(v128.and(w10, a11)));
-        s11 = v128.add<i16>(s11, v128.extadd_pairwise<u8>(v128.and(w11, a11)));
+        s10 = addMasked(s10, w00, a01, w10, a11);
+        s11 = addMasked(s11, w01, a01, w11, a11);
+        const a02 = v128.load_splat<i16>(p2, 0);
         const a12 = v128.load_splat<i16>(p2, 2);
-        s20 = v128.add<i16>(s20, v128.extadd_pairwise<u8>(v128.and(w10, a12)));
-        s21 = v128.add<i16>(s21, v128.extadd_pairwise<u8>(v128.and(w11, a12)));
+        s20 = addMasked(s20, w00, a02, w10, a12);
+        s21 = addMasked(s21, w01, a02, w11, a12);
+        const a03 = v128.load_splat<i16>(p3, 0);
         const a13 = v128.load_splat<i16>(p3, 2);
-        s30 = v128.add<i16>(s30, v128.extadd_pairwise<u8>(v128.and(w10, a13)));
-        s31 = v128.add<i16>(s31, v128.extadd_pairwise<u8>(v128.and(w11, a13)));
+        s30 = addMasked(s30, w00, a03, w10, a13);
+        s31 = addMasked(s31, w01, a03, w11, a13);
         const w20 = v128.load(w, 64);
-        const w21 = v128.load(w, 80);
-        const a20 = v128.load_splat<i16>(p0, 4);
-        s00 = v128.add<i16>(s00, v128.extadd_pairwise<u8>(v128.and(w20, a20)));
-        s01 = v128.add<i16>(s01, v128.extadd_pairwise<u8>(v128.and(w21, a20)));
-        const a21 = v128.load_splat<i16>(p1, 4);
-        s10 = v128.add<i16>(s10, v128.extadd_pairwise<u8>(v128.and(w20, a21)));
-        s11 = v128.add<i16>(s11, v128.extadd_pairwise<u8>(v128.and(w21, a21)));
-        const a22 = v128.load_splat<i16>(p2, 4);
-        s20 = v128.add<i16>(s20, v128.extadd_pairwise<u8>(v128.and(w20, a22)));
-        s21 = v128.add<i16>(s21, v128.extadd_pairwise<u8>(v128.and(w21, a22)));
-        const a23 = v128.load_splat<i16>(p3, 4);
-        s30 = v128.add<i16>(s30, v128.extadd_pairwise<u8>(v128.and(w20, a23)));
-        s31 = v128.add<i16>(s31, v128.extadd_pairwise<u8>(v128.and(w21, a23)));
         const w30 = v128.load(w, 96);
+        const w21 = v128.load(w, 80);
         const w31 = v128.load(w, 112);
+        const a20 = v128.load_splat<i16>(p0, 4);
         const a30 = v128.load_splat<i16>(p0, 6);
-        s00 = v128.add<i16>(s00, v128.extadd_pairwise<u8>(v128.and(w30, a30)));
-        s01 = v128.add<i16>(s01, v128.extadd_pairwise<u8>(v128.and(w31, a30)));
+        s00 = addMasked(s00, w20, a20, w30, a30);
+        s01 = addMasked(s01, w21, a20, w31, a30);
+        const a21 = v128.load_splat<i16>(p1, 4);
         const a31 = v128.load_splat<i16>(p1, 6);
-        s10 = v128.add<i16>(s10, v128.extadd_pairwise<u8>(v128.and(w30, a31)));
-        s11 = v128.add<i16>(s11, v128.extadd_pairwise<u8>(v128.and(w31, a31)));
+        s10 = addMasked(s10, w20, a21, w30, a31);
+        s11 = addMasked(s11, w21, a21, w31, a31);
+        const a22 = v128.load_splat<i16>(p2, 4);
         const a32 = v128.load_splat<i16>(p2, 6);
-        s20 = v128.add<i16>(s20, v128.extadd_pairwise<u8>(v128.and(w30, a32)));
-        s21 = v128.add<i16>(s21, v128.extadd_pairwise<u8>(v128.and(w31, a32)));
+        s20 = addMasked(s20, w20, a22, w30, a32);
+        s21 = addMasked(s21, w21, a22, w31, a32);
+        const a23 = v128.load_splat<i16>(p3, 4);
         const a33 = v128.load_splat<i16>(p3, 6);
-        s30 = v128.add<i16>(s30, v128.extadd_pairwise<u8>(v128.and(w30, a33)));
-        s31 = v128.add<i16>(s31, v128.extadd_pairwise<u8>(v128.and(w31, a33)));
+        s30 = addMasked(s30, w20, a23, w30, a33);
+        s31 = addMasked(s31, w21, a23, w31, a33);
         p0 += 8;
         p1 += 8;
         p2 += 8;
@@ -213,41 +205,33 @@ function tile8(
       left -= m;
       for (; m > 0; --m) {
         const w00 = v128.load(w, 0);
-        const a00 = v128.load_splat<i16>(p0, 0);
-        s00 = v128.add<i16>(s00, v128.extadd_pairwise<u8>(v128.and(w00, a00)));
-        const a01 = v128.load_splat<i16>(p1, 0);
-        s10 = v128.add<i16>(s10, v128.extadd_pairwise<u8>(v128.and(w00, a01)));
-        const a02 = v128.load_splat<i16>(p2, 0);
-        s20 = v128.add<i16>(s20, v128.extadd_pairwise<u8>(v128.and(w00, a02)));
-        const a03 = v128.load_splat<i16>(p3, 0);
-        s30 = v128.add<i16>(s30, v128.extadd_pairwise<u8>(v128.and(w00, a03)));
         const w10 = v128.load(w, 16);
+        const a00 = v128.load_splat<i16>(p0, 0);
         const a10 = v128.load_splat<i16>(p0, 2);
-        s00 = v128.add<i16>(s00, v128.extadd_pairwise<u8>(v128.and(w10, a10)));
+        s00 = addMasked(s00, w00, a00, w10, a10);
+        const a01 = v128.load_splat<i16>(p1, 0);
         const a11 = v128.load_splat<i16>(p1, 2);
-        s10 = v128.add<i16>(s10, v128.extadd_pairwise<u8>(v128.and(w10, a11)));
+        s10 = addMasked(s10, w00, a01, w10, a11);
+        const a02 = v128.load_splat<i16>(p2, 0);
         const a12 = v128.load_splat<i16>(p2, 2);
-        s20 = v128.add<i16>(s20, v128.extadd_pairwise<u8>(v128.and(w10, a12)));
+        s20 = addMasked(s20, w00, a02, w10, a12);
+        const a03 = v128.load_splat<i16>(p3, 0);
         const a13 = v128.load_splat<i16>(p3, 2);
-        s30 = v128.add<i16>(s30, v128.extadd_pairwise<u8>(v128.and(w10, a13)));
+        s30 = addMasked(s30, w00, a03, w10, a13);
         const w20 = v128.load(w, 32);
-        const a20 = v128.load_splat<i16>(p0, 4);
-        s00 = v128.add<i16>(s00, v128.extadd_pairwise<u8>(v128.and(w20, a20)));
-        const a21 = v128.load_splat<i16>(p1, 4);
-        s10 = v128.add<i16>(s10, v128.extadd_pairwise<u8>(v128.and(w20, a21)));
-        const a22 = v128.load_splat<i16>(p2, 4);
-        s20 = v128.add<i16>(s20, v128.extadd_pairwise<u8>(v128.and(w20, a22)));
-        const a23 = v128.load_splat<i16>(p3, 4);
-        s30 = v128.add<i16>(s30, v128.extadd_pairwise<u8>(v128.and(w20, a23)));
         const w30 = v128.load(w, 48);
+        const a20 = v128.load_splat<i16>(p0, 4);
         const a30 = v128.load_splat<i16>(p0, 6);
-        s00 = v128.add<i16>(s00, v128.extadd_pairwise<u8>(v128.and(w30, a30)));
+        s00 = addMasked(s00, w20, a20, w30, a30);
+        const a21 = v128.load_splat<i16>(p1, 4);
         const a31 = v128.load_splat<i16>(p1, 6);
-        s10 = v128.add<i16>(s10, v128.extadd_pairwise<u8>(v128.and(w30, a31)));
+        s10 = addMasked(s10, w20, a21, w30, a31);
+        const a22 = v128.load_splat<i16>(p2, 4);
         const a32 = v128.load_splat<i16>(p2, 6);
-        s20 = v128.add<i16>(s20, v128.extadd_pairwise<u8>(v128.and(w30, a32)));
+        s20 = addMasked(s20, w20, a22, w30, a32);
+        const a23 = v128.load_splat<i16>(p3, 4);
         const a33 = v128.load_splat<i16>(p3, 6);
-        s30 = v128.add<i16>(s30, v128.extadd_pairwise<u8>(v128.and(w30, a33)));
+        s30 = addMasked(s30, w20, a23, w30, a33);
         p0 += 8;
         p1 += 8;
         p2 += 8;
