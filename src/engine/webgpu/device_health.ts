@@ -14,7 +14,8 @@ export class DeviceHealth {
   private closed = false;
   private error: string | null = null;
 
-  constructor(device: GPUDevice) {
+  /** On a borrowed device errors may be another owner's: they are not listened to. */
+  constructor(device: GPUDevice, isBorrowed: boolean) {
     this.lost = new Promise((resolve) => {
       void device.lost.then(({ reason, message }) => {
         if (this.closed) return;
@@ -22,6 +23,7 @@ export class DeviceHealth {
         resolve(this.lostReason);
       });
     });
+    if (isBorrowed) return;
     device.addEventListener('uncapturederror', (event) => {
       this.error ??= event.error.message;
     });
@@ -31,13 +33,14 @@ export class DeviceHealth {
     this.closed = true;
   }
 
-  /** Throws 'closed', 'device/lost', or 'backend/failed' if the device cannot be used or has reported an error. */
+  /** Throws 'closed' or 'device/lost' if the device cannot be used, 'backend/failed' once for an error it has reported. */
   check(): void {
     if (this.closed) throw new BitmarksError('closed', 'the WebGPU engine was used after close()');
     if (this.lostReason !== null) throw new BitmarksError('device/lost', this.lostReason);
-    if (this.error !== null) {
-      throw new BitmarksError('backend/failed', `the GPU reported an error: ${this.error}`);
-    }
+    if (this.error === null) return;
+    const message = `the GPU reported an error: ${this.error}`;
+    this.error = null;
+    throw new BitmarksError('backend/failed', message);
   }
 
   /** Runs `action`, which waits for the device, and explains its failure. */

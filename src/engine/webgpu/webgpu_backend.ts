@@ -51,7 +51,7 @@ export class WebgpuEngine implements Backend {
     this.gpuDevice = device;
     this.device = [info.vendor, info.architecture].filter((part) => part !== '').join(' ');
     this.host = host;
-    const health = new DeviceHealth(device);
+    const health = new DeviceHealth(device, host === null);
     this.lost = health.lost;
     this.context = {
       device,
@@ -74,7 +74,9 @@ export class WebgpuEngine implements Backend {
 
   async compile(model: Model, plan: Plan): Promise<WebgpuModel> {
     this.context.health.check();
-    const compiled = await WebgpuModel.compile(this.context, model, plan);
+    const compiled = await WebgpuModel.compile(this.context, model, plan, (closing) => {
+      this.models.delete(closing);
+    });
     this.models.add(compiled);
     return compiled;
   }

@@ -68,11 +68,18 @@ export class WebgpuModel implements CompiledModel {
   private readonly crop: FrameCrop;
   private readonly heatmapReads: ReadBackPool;
   private readonly cropReads: ReadBackPool;
+  private readonly onClose: (model: WebgpuModel) => void;
   private hasCrop = false;
   private closed = false;
 
-  private constructor(context: WebgpuContext, plan: Plan, parts: ModelParts) {
+  private constructor(
+    context: WebgpuContext,
+    plan: Plan,
+    parts: ModelParts,
+    onClose: (model: WebgpuModel) => void,
+  ) {
     this.context = context;
+    this.onClose = onClose;
     this.inputShape = plan.inputShape;
     this.outputShape = plan.outputShape;
     this.memory = parts.memory;
@@ -89,7 +96,12 @@ export class WebgpuModel implements CompiledModel {
   }
 
   /** Throws 'backend/failed' when a step has no kernel here or the GPU refuses the resources. */
-  static async compile(context: WebgpuContext, model: Model, plan: Plan): Promise<WebgpuModel> {
+  static async compile(
+    context: WebgpuContext,
+    model: Model,
+    plan: Plan,
+    onClose: (model: WebgpuModel) => void,
+  ): Promise<WebgpuModel> {
     const memory = new GpuMemory(context.device, context.memory);
     const { device } = context;
     device.pushErrorScope('validation');
@@ -100,7 +112,8 @@ export class WebgpuModel implements CompiledModel {
       Promise.all([device.popErrorScope(), device.popErrorScope()]),
     );
     const error = errors.find((found) => found !== null);
-    if (built.ok && error === undefined) return new WebgpuModel(context, plan, built.value);
+    if (built.ok && error === undefined)
+      return new WebgpuModel(context, plan, built.value, onClose);
     memory.destroyAll();
     if (!built.ok) throw built.error;
     throw new BitmarksError('backend/failed', `the GPU refused the model: ${error?.message ?? ''}`);
@@ -153,6 +166,7 @@ export class WebgpuModel implements CompiledModel {
     if (this.closed) return;
     this.closed = true;
     this.memory.destroyAll();
+    this.onClose(this);
   }
 
   /** Throws if the model or its device cannot be used any more. */
