@@ -73,8 +73,6 @@ async function buildScripts(packages: Set<string>): Promise<void> {
         output: {
           codeSplitting: false,
           minify: true,
-          // Read as modules or, from another origin, as classic scripts.
-          postBanner: '"use strict";',
           entryFileNames: ({ name }) => workerFileName(name),
         },
       },

@@ -69,6 +69,7 @@ export class WorkerLink {
         );
       }
       this.#isStarted = true;
+      await this.#watch(signal);
     } finally {
       clearTimeout(timer);
     }
@@ -115,6 +116,24 @@ export class WorkerLink {
       });
     }
     return this.#farewell;
+  }
+
+  /**
+   * A worker that the browser ends, or that ends itself, says nothing. But then it loses the lock that it holds, and the page
+   * gets it. Without locks only the deaths that say something are noticed.
+   */
+  async #watch(signal: AbortSignal | null): Promise<void> {
+    const name = `bitmarks.${Date.now()}.${Math.random()}`;
+    if (!(await this.#race(this.#service.holdLock(name), signal, null))) return;
+    const died = (): void => {
+      this.#die(
+        new BitmarksError(
+          'worker/crashed',
+          'the worker was ended from outside; create another landmarker to go on',
+        ),
+      );
+    };
+    navigator.locks.request(name, { signal: this.#ended.signal }, died).catch(() => undefined);
   }
 
   /** The first of: the answer, the abort, the end of the link. */
@@ -184,23 +203,18 @@ export class WorkerLink {
 }
 
 /**
- * Starts the worker script at an absolute URL. Browsers refuse worker scripts of other origins; there a classic script of
- * this origin that pulls in the foreign one takes its place. Not a module: content security policies hold its imports to
- * worker-src, but importScripts to script-src, and messages wait for it. Throws 'worker/failed' and what WorkerLink.start
- * throws.
+ * Starts the worker script at an absolute URL. Browsers refuse worker scripts of other origins; there a script of this
+ * origin that imports the foreign one takes its place. Throws 'worker/failed' and what WorkerLink.start throws.
  */
 export async function connectWorker(url: string, signal: AbortSignal | null): Promise<WorkerLink> {
   if (signal?.aborted === true) throw abortError(signal);
   const isForeign = new URL(url).origin !== location.origin;
   const script = isForeign
-    ? URL.createObjectURL(
-        new Blob([`importScripts(${JSON.stringify(url)});`], { type: 'text/javascript' }),
-      )
+    ? URL.createObjectURL(new Blob([importingScript(url)], { type: 'text/javascript' }))
     : url;
   let link: WorkerLink | null = null;
   try {
-    const type = isForeign ? 'classic' : 'module';
-    link = new WorkerLink(new Worker(script, { type, name: 'bitmarks' }));
+    link = new WorkerLink(new Worker(script, { type: 'module', name: 'bitmarks' }));
     await link.start(signal);
     return link;
   } catch (error) {
@@ -212,6 +226,24 @@ export async function connectWorker(url: string, signal: AbortSignal | null): Pr
   } finally {
     if (isForeign) URL.revokeObjectURL(script);
   }
+}
+
+/**
+ * Source of a worker that imports the script at `url`. The import is dynamic: content security policies hold static ones in a
+ * worker to worker-src, dynamic ones to script-src, and importScripts would need more than CORS headers in an isolated page.
+ * Messages that come before the script listens are kept for it.
+ */
+function importingScript(url: string): string {
+  return `const early = [];
+const keep = (event) => early.push(event);
+addEventListener('message', keep);
+import(${JSON.stringify(url)}).then(
+  () => {
+    removeEventListener('message', keep);
+    for (const { data, ports } of early) dispatchEvent(new MessageEvent('message', { data, ports }));
+  },
+  (error) => setTimeout(() => { throw error; }),
+);`;
 }
 
 function abortError({ reason }: AbortSignal): BitmarksError {
