@@ -36,7 +36,7 @@ class Config:
     coordinate_loss: float = 0.5
     negatives: float = 0.05
     batch: int = 32
-    steps: int = 9000
+    steps: int = 6000
     rate: float = 2e-3
     warmup: int = 200
     seed: int = 1

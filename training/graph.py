@@ -10,6 +10,10 @@ BN-ReLU-conv3x3 to `growth` channels ("grow", remembered for later U-Nets); BN-R
 ("ahead", and for down blocks a second one, "skip", for the up block of the same resolution). From the second U-Net on,
 a "merge" 1x1 convolution reads the last U-Net's output and the inputs of the last `order` U-Nets.
 
+Iterative refinement is unrolled: a further pass starts from a small dense block over the inputs of the first and the last U-Net
+of the pass before, and its U-Nets name the same weights (norms are its own, because the statistics differ). `outputs`
+holds the last heatmaps of every pass.
+
 Run `python -m training.graph --config face` to print a graph.
 """
 
@@ -41,6 +45,8 @@ class GraphConfig:
     end_weights    encoding of the first and the last convolutions: i8 or f32
     input_bits     k-bit inputs of the paper: activations take 2^(k-1) levels; 32 is float
     supervised     1-based U-Nets with a training head; () means all
+    refinements    further passes over the same weights
+    overrides      (name prefix, encoding) pairs for single convolutions, e.g. (("u1.merge", "i8"),); the first match counts
     """
 
     landmarks: int = 68
@@ -57,10 +63,12 @@ class GraphConfig:
     end_weights: str = "i8"
     input_bits: int = 8
     supervised: tuple[int, ...] = ()
+    refinements: int = 0
+    overrides: tuple[tuple[str, str], ...] = ()
 
     def float_twin(self) -> "GraphConfig":
         """The same shape with float weights and activations."""
-        return dataclasses.replace(self, weights="f32", end_weights="f32", input_bits=32)
+        return dataclasses.replace(self, weights="f32", end_weights="f32", input_bits=32, overrides=())
 
 
 def accumulator_shift(fan_in: int, encoding: str, input_limit: int) -> int:
@@ -75,48 +83,62 @@ def accumulator_shift(fan_in: int, encoding: str, input_limit: int) -> int:
 
 
 class _Builder:
-    """Appends nodes and remembers each tensor's channel count."""
+    """Appends nodes and remembers each tensor's channel count. Names get the prefix of the pass, weights do not."""
 
     def __init__(self, config: GraphConfig) -> None:
         self.config = config
+        self.prefix = ""
         self.nodes: list[dict] = []
         self.channels: dict[str, int] = {"image": 3}
 
+    def encoding(self, name: str, end: bool) -> str:
+        for prefix, encoding in self.config.overrides:
+            if name.startswith(prefix):
+                return encoding
+        return self.config.end_weights if end else self.config.weights
+
     def conv(self, name: str, source: str, out: int, kernel: int, stride: int = 1, end: bool = False) -> str:
-        encoding = self.config.end_weights if end else self.config.weights
+        encoding = self.encoding(name, end)
         limit = 127 if source == "image" else 2 ** (self.config.input_bits - 1) - 1
+        output = self.prefix + name
         self.nodes.append(
             {
-                "op": "conv2d", "inputs": [source], "output": name, "weight": name, "kernel": kernel,
+                "op": "conv2d", "inputs": [source], "output": output, "weight": name, "kernel": kernel,
                 "stride": stride, "outChannels": out, "encoding": encoding,
                 "shift": accumulator_shift(kernel * kernel * self.channels[source], encoding, limit),
             }
         )
-        self.channels[name] = out
-        return name
+        self.channels[output] = out
+        return output
 
     def requantize(self, name: str, inputs: list[str]) -> str:
         """BN + ReLU + quantise of the concatenation; the activation is called `<name>.q`."""
+        norm = self.prefix + name
         self.nodes.append(
-            {"op": "requantize", "inputs": inputs, "output": f"{name}.q", "norm": name, "inputBits": self.config.input_bits}
+            {"op": "requantize", "inputs": list(inputs), "output": f"{norm}.q", "norm": norm, "inputBits": self.config.input_bits}
         )
-        self.channels[f"{name}.q"] = sum(self.channels[i] for i in inputs)
-        return f"{name}.q"
+        self.channels[f"{norm}.q"] = sum(self.channels[i] for i in inputs)
+        return f"{norm}.q"
 
     def norm_conv(self, name: str, inputs: list[str], out: int, kernel: int = 1, end: bool = False) -> str:
         return self.conv(name, self.requantize(name, inputs), out, kernel, end=end)
 
     def resize(self, op: str, name: str, source: str) -> str:
-        self.nodes.append({"op": op, "inputs": [source], "output": name})
-        self.channels[name] = self.channels[source]
-        return name
+        output = self.prefix + name
+        self.nodes.append({"op": op, "inputs": [source], "output": output})
+        self.channels[output] = self.channels[source]
+        return output
+
+    def dense_layer(self, name: str, read: list[str]) -> str:
+        """BN-ReLU-conv1x1 to the bottleneck, BN-ReLU-conv3x3 to the growth feature."""
+        neck = self.norm_conv(f"{name}.neck", read, self.config.neck * self.config.growth)
+        return self.norm_conv(f"{name}.grow", [neck], self.config.growth, kernel=3)
 
     def block(self, name: str, inputs: list[str], memory: list[str], skip: bool) -> tuple[str, str | None]:
         """One semantic block; appends its growth feature to `memory` and returns (ahead, skip)."""
         c = self.config
         read = inputs + memory
-        neck = self.norm_conv(f"{name}.neck", read, c.neck * c.growth)
-        grow = self.norm_conv(f"{name}.grow", [neck], c.growth, kernel=3)
+        grow = self.dense_layer(name, read)
         read = read + [grow]
         ahead_in = self.requantize(f"{name}.ahead", read)
         ahead = self.conv(f"{name}.ahead", ahead_in, c.channels, 1)
@@ -128,6 +150,39 @@ class _Builder:
         if len(memory) > c.order:
             memory.pop(0)
         return ahead, skip_out
+
+    def refine(self, first: str, last: str) -> str:
+        """Two dense layers over the inputs of the first and the last U-Net make the next pass's input."""
+        read = [first, last]
+        for layer in range(2):
+            read.append(self.dense_layer(f"refine.{layer}", read))
+        return self.norm_conv("refine", read, self.config.channels)
+
+    def stack(self, trunk: str, supervised: set[int]) -> tuple[str, str, list[str]]:
+        """All U-Nets of one pass; returns the inputs of the first and the last, and the heads."""
+        c = self.config
+        first, up = trunk, ""
+        merge_memory: list[str] = []
+        memories: dict[str, list[str]] = {}
+        heads = []
+        for t in range(c.stacks):
+            u = f"u{t}"
+            if t > 0:
+                merge_memory = (merge_memory + [trunk])[-c.order :] if c.order else []
+                trunk = self.norm_conv(f"{u}.merge", [up, *merge_memory], c.channels)
+            x, skips = trunk, []
+            for j in range(c.depth):
+                x, skip = self.block(f"{u}.d{j}", [x], memories.setdefault(f"d{j}", []), skip=True)
+                skips.append(skip)
+                x = self.resize("max_pool2d", f"{u}.d{j}.pool", x)
+            x, _ = self.block(f"{u}.mid", [x], memories.setdefault("mid", []), skip=False)
+            for j in reversed(range(c.depth)):
+                x = self.resize("upsample2d", f"{u}.u{j}.up", x)
+                x, _ = self.block(f"{u}.u{j}", [x, skips[j]], memories.setdefault(f"u{j}", []), skip=False)
+            up = x
+            if t + 1 in supervised:
+                heads.append(self.norm_conv(f"{u}.head", [up], c.landmarks, end=True))
+        return first, trunk, heads
 
 
 def build_graph(config: GraphConfig) -> dict:
@@ -144,33 +199,19 @@ def build_graph(config: GraphConfig) -> dict:
         raise ValueError(f"supervised {sorted(supervised)}: expected U-Nets 1..{c.stacks}, the last among them")
 
     b = _Builder(c)
-    stem = b.conv("stem", "image", c.channels, c.stem_kernel, stride=2, end=True)
-    trunk = b.resize("max_pool2d", "stem.pool", stem)
-    merge_memory: list[str] = []
-    memories: dict[str, list[str]] = {}
-    heads = []
-    for t in range(c.stacks):
-        u = f"u{t}"
-        if t > 0:
-            remembered = merge_memory + [trunk] if c.order else []
-            merge_memory = remembered[-c.order:] if c.order else []
-            trunk = b.norm_conv(f"{u}.merge", [up] + merge_memory, c.channels)
-        x, skips = trunk, []
-        for j in range(c.depth):
-            x, skip = b.block(f"{u}.d{j}", [x], memories.setdefault(f"d{j}", []), skip=True)
-            skips.append(skip)
-            x = b.resize("max_pool2d", f"{u}.d{j}.pool", x)
-        x, _ = b.block(f"{u}.mid", [x], memories.setdefault("mid", []), skip=False)
-        for j in reversed(range(c.depth)):
-            x = b.resize("upsample2d", f"{u}.u{j}.up", x)
-            x, _ = b.block(f"{u}.u{j}", [x, skips[j]], memories.setdefault(f"u{j}", []), skip=False)
-        up = x
-        if t + 1 in supervised:
-            heads.append(b.norm_conv(f"{u}.head", [up], c.landmarks, end=True))
+    trunk = b.resize("max_pool2d", "stem.pool", b.conv("stem", "image", c.channels, c.stem_kernel, stride=2, end=True))
+    outputs, heads = [], []
+    for p in range(c.refinements + 1):
+        first, last, pass_heads = b.stack(trunk, supervised)
+        heads += pass_heads
+        outputs.append(pass_heads[-1])
+        if p < c.refinements:
+            b.prefix = f"p{p + 1}."
+            trunk = b.refine(first, last)
     return {
         "format": FORMAT,
         "input": {"name": "image", "shape": [c.input_size, c.input_size, 3], "shift": 1},
-        "outputs": heads[-1:],
+        "outputs": outputs,
         "supervised": heads,
         "nodes": b.nodes,
     }

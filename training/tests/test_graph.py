@@ -71,3 +71,19 @@ def test_impossible_shapes_are_refused(wrong):
 
 def test_the_same_configuration_gives_the_same_bytes():
     assert to_json(build_graph(GraphConfig())) == to_json(build_graph(GraphConfig()))
+
+
+def test_a_second_pass_shares_all_weights_but_the_refinement_block():
+    shape = {"stacks": 4, "order": 1, **PAPER}
+    once, twice = (build_graph(GraphConfig(refinements=r, **shape)) for r in (0, 1))
+    # Two dense layers on 256 channels and a 1x1 convolution: 184,320 weights, the paper's "+0.2M".
+    assert count(twice)["weights"] - count(once)["weights"] == 184_320
+    assert twice["outputs"] == ["u3.head", "p1.u3.head"]
+    assert len(twice["supervised"]) == 8
+    assert prune({**twice, "outputs": twice["outputs"][:1]})["nodes"] == prune(once)["nodes"]
+
+
+def test_precision_can_be_set_for_single_convolutions():
+    graph = build_graph(GraphConfig(overrides=(("u1.merge", "i8"), ("u0.d0", "t2"))))
+    encodings = {node["output"]: node["encoding"] for node in graph["nodes"] if node["op"] == "conv2d"}
+    assert encodings["u1.merge"] == "i8" and encodings["u0.d0.grow"] == "t2" and encodings["u0.d1.grow"] == "b1"
