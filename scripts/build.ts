@@ -8,13 +8,15 @@
  * Each script file is complete in itself and names the others only as `new URL('file', import.meta.url)` (in the script-tag
  * build: relative to the script). Bundlers of those who install the package copy such files as they are.
  */
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import process from 'node:process';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
 import { build, type Plugin } from 'vite';
 
-const OUT = 'dist';
+/** Built aside and moved at the end: a failed build leaves the last one, and two at a time do not mix. */
+const OUT = `.cache/dist-${process.pid}`;
 const WORKER_FILES: Readonly<Record<string, string>> = {
   'landmark.worker': 'bitmarks.worker.js',
   webgpu_engine: 'bitmarks.webgpu.js',
@@ -69,7 +71,7 @@ async function buildScripts(packages: Set<string>): Promise<void> {
       format: 'es',
       plugins: () => [notePackages(packages)],
       rolldownOptions: {
-        checks: { pluginTimings: false },
+        checks: { bundlerTimings: false },
         output: {
           codeSplitting: false,
           minify: true,
@@ -89,7 +91,7 @@ async function buildScripts(packages: Set<string>): Promise<void> {
         fileName: (format) => (format === 'es' ? 'bitmarks.js' : 'bitmarks.global.js'),
       },
       rolldownOptions: {
-        checks: { pluginTimings: false },
+        checks: { bundlerTimings: false },
         output: { assetFileNames: ({ names }) => assetFileName(names[0] ?? '') },
       },
     },
@@ -104,9 +106,14 @@ async function buildTypes(): Promise<void> {
       throw new Error(warning.message);
     },
   });
-  // For pages with a script tag, where the package is the global `bitmarks`.
-  const footer = 'export as namespace bitmarks;';
-  await bundle.write({ file: `${OUT}/bitmarks.d.ts`, format: 'es', footer });
+  await bundle.write({
+    file: `${OUT}/bitmarks.d.ts`,
+    format: 'es',
+    // Symbol.dispose is in no standard library that people target yet.
+    banner: '/// <reference lib="esnext.disposable" />',
+    // For pages with a script tag, where the package is the global `bitmarks`.
+    footer: 'export as namespace bitmarks;',
+  });
   await bundle.close();
 }
 
@@ -135,8 +142,9 @@ function requireFiles(): void {
 }
 
 const packages = new Set<string>();
-rmSync(OUT, { recursive: true, force: true });
 await buildScripts(packages);
 await buildTypes();
 writeThirdParty(packages);
 requireFiles();
+rmSync('dist', { recursive: true, force: true });
+renameSync(OUT, 'dist');
