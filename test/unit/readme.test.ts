@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
 import { expect, test } from 'vitest';
+import { accuracyTable } from '../../scripts/figures';
 
 const README = readFileSync('README.md', 'utf8');
 
@@ -85,4 +86,8 @@ test('the table of options is complete', () => {
 
 test('the table of error codes is complete', () => {
   expect(tableNames('errors').sort()).toEqual(membersOf('BitmarksErrorCode').sort());
+});
+
+test('the accuracy is that of the packs', () => {
+  expect(README, 'run npm run figures').toContain(accuracyTable());
 });

@@ -1,0 +1,105 @@
+/**
+ * The measured numbers of README.md, from dist/, the packs and bench/results.json. Invents nothing: what has not been measured
+ * is left out. `npm run figures` writes them.
+ */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { constants, brotliCompressSync } from 'node:zlib';
+import { parsePack } from '../src/model/pack';
+
+/** What training writes into a pack's manifest. */
+interface Evaluation {
+  readonly images?: number;
+  readonly float?: Figures;
+  readonly integer?: Figures;
+}
+
+interface Figures {
+  readonly nme: number;
+  readonly fr8: number;
+  readonly auc8: number;
+}
+
+/** bench/results.json: where it was measured, and rows of what and how much, as text. */
+interface BenchResults {
+  readonly machine: string;
+  readonly rows: readonly (readonly [what: string, measured: string])[];
+}
+
+const BENCH = 'bench/results.json';
+const START = '<!-- figures -->';
+const END = '<!-- /figures -->';
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function kilobytes(bytes: number): string {
+  return `${(bytes / 1000).toFixed(1)} kB`;
+}
+
+function compressed(files: readonly string[]): string {
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 11 };
+  const sizes = files.map(
+    (file) => brotliCompressSync(readFileSync(`dist/${file}`), { params }).byteLength,
+  );
+  return kilobytes(sizes.reduce((sum, size) => sum + size, 0));
+}
+
+function packFiles(): string[] {
+  return readdirSync('models').filter((file) => file.endsWith('.bitmarks'));
+}
+
+/** What pages download. */
+function sizes(): string {
+  const page = ['bitmarks.global.js', 'bitmarks.worker.js'];
+  return table(
+    ['download', 'size'],
+    [
+      ['code of a page on WASM, brotli', compressed([...page, 'wasm/relaxed.wasm'])],
+      ['code of a page on WebGPU, brotli', compressed([...page, 'bitmarks.webgpu.js'])],
+      ...packFiles().map((file) => {
+        const { byteLength } = readFileSync(path.join('models', file));
+        return [`\`${file}\`, as it is`, kilobytes(byteLength)];
+      }),
+    ],
+  );
+}
+
+/** Validation figures that the packs carry, a row for each; empty without any. */
+export function accuracyTable(): string {
+  const rows = packFiles().flatMap((file) => {
+    const { manifest } = parsePack(readFileSync(path.join('models', file)));
+    const { images, float, integer } = manifest.evaluation as Evaluation;
+    return (['integer', 'float'] as const).flatMap((kind) => {
+      const figures = { integer, float }[kind];
+      if (figures === undefined) return [];
+      const network = kind === 'integer' ? 'as shipped' : 'in float, before export';
+      const { nme, fr8, auc8 } = figures;
+      return [
+        [`\`${file}\` ${network}`, String(images ?? ''), `${nme} %`, `${fr8} %`, `${auc8} %`],
+      ];
+    });
+  });
+  if (rows.length === 0) return '';
+  return table(['network', 'validation images', 'NME', 'failures at 8 %', 'AUC at 8 %'], rows);
+}
+
+function speed(): string {
+  if (!existsSync(BENCH)) return '';
+  const { machine, rows } = JSON.parse(readFileSync(BENCH, 'utf8')) as BenchResults;
+  return `${table(['measured', 'result'], rows)}\n\nSpeed on: ${machine}.`;
+}
+
+/** Replaces the part of README.md between the two markers. */
+export function writeFigures(): void {
+  const readme = readFileSync('README.md', 'utf8');
+  const [before, after] = [readme.indexOf(START), readme.indexOf(END)];
+  if (before < 0 || after < before) throw new Error(`README.md has no ${START} followed by ${END}`);
+  const parts = [sizes(), accuracyTable(), speed()].filter((part) => part !== '');
+  writeFileSync(
+    'README.md',
+    `${readme.slice(0, before)}${START}\n\n${parts.join('\n\n')}\n\n${readme.slice(after)}`,
+  );
+}
