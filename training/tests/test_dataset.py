@@ -1,11 +1,14 @@
 """Crops, mirror table and augmentation geometry."""
 
+import json
+
 import cv2
 import numpy as np
 
 from training import dataset
 from training.config import Config
 from training.configs import load_config
+from training.evaluation_set import write_evaluation_set
 from training.graph import GraphConfig
 from training.landmark_sets import LANDMARK_SETS
 from training.tests.helpers import face_template, write_face_set
@@ -63,3 +66,13 @@ def test_occlusion_low_light_and_noise_keep_the_shape():
 def test_every_configuration_loads():
     assert load_config("face").graph.weights == "b1"
     assert load_config("face_float").graph.input_bits == 32
+
+
+def test_evaluation_set_moves_points_to_pixel_edges(tmp_path):
+    write_face_set(tmp_path, "faces_val", 3)
+    path = write_evaluation_set(tmp_path, "faces_val", tmp_path / "out", limit=2)
+    rows = json.loads(path.read_text())["images"]
+    points = np.load(tmp_path / "faces_val.npz")["landmarks"].astype(float)
+    assert [row["file"] for row in rows] == ["1.jpg", "2.jpg"]
+    assert np.allclose(rows[1]["points"], points[1] + 0.5, atol=1e-3)
+    assert (tmp_path / "out" / "2.jpg").stat().st_size > 100
