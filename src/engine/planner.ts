@@ -84,7 +84,7 @@ export function planGraph(model: Pick<Model, 'graph'>, output?: string): Plan {
     );
   }
   const stored = neededNodes(graph, makers, target).filter(isStored);
-  const planner = new StepPlanner(graph, makers, stored, target);
+  const planner = new StepPlanner(graph, makers, stored);
   const steps = stored.map((node, index) => planner.step(node, index));
   return {
     output: target,
@@ -146,16 +146,14 @@ function stepMultiplyAdds(step: PlanStep): number {
 class StepPlanner {
   private readonly pool = new BufferPool();
   private readonly placed = new Map<string, number>();
-  /** Index of the last step that reads a tensor; the target is never released. */
+  /** Index of the last step that reads a tensor; nothing reads the target, which so keeps its buffer. */
   private readonly lastUse = new Map<string, number>();
   private readonly graph: Graph;
   private readonly makers: Makers;
-  private readonly target: string;
 
-  constructor(graph: Graph, makers: Makers, stored: readonly StoredNode[], target: string) {
+  constructor(graph: Graph, makers: Makers, stored: readonly StoredNode[]) {
     this.graph = graph;
     this.makers = makers;
-    this.target = target;
     stored.forEach((node, index) => {
       for (const name of storedInputs(node, makers)) this.lastUse.set(name, index);
     });
@@ -178,9 +176,7 @@ class StepPlanner {
             outputBuffer,
           };
     for (const name of new Set(storedInputs(node, this.makers))) {
-      if (this.lastUse.get(name) === index && name !== this.target) {
-        this.pool.release(this.bufferOf(name));
-      }
+      if (this.lastUse.get(name) === index) this.pool.release(this.bufferOf(name));
     }
     return step;
   }

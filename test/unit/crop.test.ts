@@ -50,11 +50,11 @@ describe('cropFrame', () => {
   });
 
   test('truncates tap offsets towards zero on both sides', () => {
-    // ux = 3: offsets -+3/4, truncated to 0, so that all taps fall on the center exactly.
-    const source = { ...frame, affine: [255, 0, 3, 0, 0, 3] as const, taps: 2 };
-    expect(red(cropFrame(source, 1, 1))).toEqual([0]);
-    // 256 / 65536 pixel is the first position that counts: 100 / 256 of a step, rounds to 0; at 512 to 1.
-    expect(red(cropFrame({ ...source, affine: [512, 0, 3, 0, 0, 3] }, 1, 1))).toEqual([1]);
+    // Steps of 3: tap offsets of +-3/4, truncated to 0, so that all taps fall on the center. Rounded down, three of four
+    // would fall below 512 / 65536, where 100 * 2 / 256 turns into 100 / 256 and the pixel from 1 to 0.
+    const source = { ...frame, affine: [512, 0, 3, 0, 3, 3] as const, taps: 2 };
+    expect(red(cropFrame(source, 1, 1))).toEqual([1]);
+    expect(red(cropFrame({ ...source, affine: [511, 0, 3, 0, 3, 3] }, 1, 1))).toEqual([0]);
   });
 
   test.each(cropCases(9).map((entry) => [entry.name, entry] as const))(

@@ -92,7 +92,7 @@ describe('every random graph', () => {
   });
 });
 
-/** Follows names through buffers by the steps' own shapes and asserts that each read finds what was meant. */
+/** Each buffer that a step reads was last written with a tensor of the shape it expects, and is not its output. */
 function checkBuffers(plan: Plan): void {
   const lengths = plan.buffers.map(({ length }) => length);
   plan.buffers.forEach(({ index }, position) => expect(index).toBe(position));
@@ -108,6 +108,8 @@ function checkBuffers(plan: Plan): void {
       let offset = 0;
       for (const part of step.source.parts) {
         const factor = part.upsample ? 2 : 1;
+        const written = plan.steps.slice(0, index).findLast((s) => s.outputBuffer === part.buffer);
+        expect(written?.outputShape).toEqual(part.shape);
         expect(part.channelOffset).toBe(offset);
         expect(part.shape[0] * factor).toBe(step.inputShape[0]);
         expect(part.shape[1] * factor).toBe(step.inputShape[1]);
