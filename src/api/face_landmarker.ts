@@ -147,7 +147,8 @@ export class FaceLandmarker {
         const tick = await ticker.next();
         this.#link.throwIfUnusable(signal);
         player?.throwIfFailed();
-        if (tick === null) return;
+        // It may have been stopped since the tick, by the end of a stream for example.
+        if (tick === null || stop.signal.aborted) return;
         yield await this.#detect(video, tick.timestampMs, stream, signal);
       }
     } finally {

@@ -26,17 +26,24 @@ export class FrameTicker {
       this.#wake?.();
     };
     video.addEventListener('ended', wake, { signal });
+    video.addEventListener('error', wake, { signal });
     signal.addEventListener('abort', () => {
       this.#cancel();
       wake();
     });
-    if (video.readyState >= video.HAVE_CURRENT_DATA) this.#tick(performance.now());
+    if (this.#isShowing()) this.#tick(performance.now());
     this.#listen();
   }
 
   /** The next frame not yet returned; null when the video has ended or the signal has aborted. */
   async next(): Promise<FrameTick | null> {
-    while (this.#fresh === null && !this.#video.ended && !this.#signal.aborted) {
+    for (;;) {
+      if (this.#signal.aborted) return null;
+      const tick = this.#fresh;
+      this.#fresh = null;
+      // A video whose source was changed since has no frame until the new one begins.
+      if (tick !== null && this.#isShowing()) return tick;
+      if (this.#video.ended) return null;
       if (this.#video.error !== null) {
         throw new BitmarksError(
           'input/invalid',
@@ -48,9 +55,10 @@ export class FrameTicker {
       });
       this.#wake = null;
     }
-    const tick = this.#signal.aborted ? null : this.#fresh;
-    this.#fresh = null;
-    return tick;
+  }
+
+  #isShowing(): boolean {
+    return this.#video.readyState >= this.#video.HAVE_CURRENT_DATA;
   }
 
   #listen(): void {

@@ -96,4 +96,6 @@ export interface LandmarkService {
 /** What the worker exposes: the service, its errors as data, and a greeting that shows that it has started. */
 export interface WorkerRoot extends WireService<LandmarkService> {
   protocolVersion(): Promise<number>;
+  /** Holds the named Web Lock until the worker dies; resolves true when it has it, false where there are no locks. */
+  holdLock(name: string): Promise<boolean>;
 }

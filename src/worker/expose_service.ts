@@ -16,6 +16,18 @@ import { FrameReader } from './frame_pixels';
 import { createLandmarkService } from './landmark_service';
 import { fetchPack } from './model_loader';
 
+/** A message of our own comes after those that are waiting. Timers would wait for 4 ms. */
+function yieldToMessages(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}
+
 /** The service with the real network, engine and canvas. */
 export function createRealService(): LandmarkService {
   const reader = new FrameReader();
@@ -30,6 +42,7 @@ export function createRealService(): LandmarkService {
         onPhase,
       }),
     readPixels: (frame) => reader.read(frame),
+    yieldToMessages,
     release: () => {
       reader.close();
     },
@@ -41,6 +54,7 @@ export function createRealService(): LandmarkService {
 export function exposeService(service: LandmarkService, endpoint?: Endpoint): void {
   const root: WorkerRoot = {
     protocolVersion: () => Promise.resolve(PROTOCOL_VERSION),
+    holdLock,
     load: (request, onProgress) =>
       settle(async () => {
         try {
@@ -56,6 +70,20 @@ export function exposeService(service: LandmarkService, endpoint?: Endpoint): vo
     close: () => settle(() => service.close()),
   };
   expose(root, endpoint);
+}
+
+function holdLock(name: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const held = new Promise<never>(() => undefined);
+    const hold = (): Promise<never> => {
+      resolve(true);
+      return held;
+    };
+    // Insecure contexts have no locks, sandboxed ones refuse them.
+    const locks = navigator.locks as LockManager | undefined;
+    if (locks === undefined) resolve(false);
+    else locks.request(name, hold).catch(() => resolve(false));
+  });
 }
 
 /** Rethrows rejections that nobody handles, because only uncaught errors reach the page's Worker object. */

@@ -35,10 +35,15 @@ export interface ServiceDeps {
   ) => Promise<EngineSession>;
   /** Pixels of a frame, which stays open. */
   readonly readPixels: (frame: FramePayload) => Promise<FramePixels>;
+  /** Resolves after the messages that have come in were handed out. */
+  readonly yieldToMessages: () => Promise<void>;
   /** Called by close, last. */
   readonly release: () => void;
   readonly nowMs: () => number;
 }
+
+/** A search on WASM is one long task, in which no cancel() would arrive; it makes room for messages this often. */
+const YIELD_INTERVAL_MS = 20;
 
 interface Loaded {
   readonly model: Model;
@@ -174,7 +179,7 @@ class Service implements LandmarkService {
   }
 
   async #detect(request: DetectRequest, signal: AbortSignal): Promise<LandmarkResult> {
-    const { nowMs, readPixels } = this.#deps;
+    const { nowMs, readPixels, yieldToMessages } = this.#deps;
     const { frame, timestampMs, stream, options } = request;
     const { pipeline, session, cropSize } = this.#requireLoaded();
     const startMs = nowMs();
@@ -185,7 +190,12 @@ class Service implements LandmarkService {
     const capturedMs = nowMs();
     let inferences = 0;
     let inferenceMs = 0;
+    let lastYieldMs = capturedMs;
     const infer: Infer = async (region) => {
+      if (nowMs() - lastYieldMs > YIELD_INTERVAL_MS) {
+        await yieldToMessages();
+        lastYieldMs = nowMs();
+      }
       signal.throwIfAborted();
       const crop = roiToCropAffine(region, pixels, cropSize);
       const inferStartMs = nowMs();

@@ -1,7 +1,7 @@
 /**
  * The link to the worker over a real message channel, with the worker's end in this thread: calls, errors, aborts, deaths.
  */
-import { proxy } from 'comlink';
+import { expose, proxy } from 'comlink';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WorkerLink, type WorkerLike } from '../../src/api/worker_link';
 import { BitmarksError } from '../../src/errors';
@@ -68,6 +68,17 @@ describe('start', () => {
     await vi.advanceTimersByTimeAsync(30_000);
     expect(await started).toBe('worker/failed');
     expect(terminate).toHaveBeenCalledOnce();
+  });
+
+  it('gives worker/failed when the worker is of another release', async () => {
+    const { port1, port2 } = new MessageChannel();
+    ports.push(port1, port2);
+    expose({ protocolVersion: () => Promise.resolve(999) }, port2);
+    const link = new WorkerLink(Object.assign(port1, { terminate: () => undefined }));
+    await expect(link.start(null)).rejects.toMatchObject({
+      code: 'worker/failed',
+      message: expect.stringContaining('protocol 999') as string,
+    });
   });
 
   it('gives aborted as soon as the signal fires', async () => {

@@ -68,6 +68,7 @@ function setUp(deps: Partial<ServiceDeps> = {}) {
       };
     },
     readPixels: () => Promise.resolve(scene),
+    yieldToMessages: () => Promise.resolve(),
     release: () => {
       counts.released += 1;
     },
@@ -340,6 +341,23 @@ describe('cancel', () => {
     }, 1);
     expect((await next).subjects).toHaveLength(1);
     clearInterval(timer);
+  });
+
+  it('arrives in a search that takes long', async () => {
+    let nowMs = 0;
+    let yields = 0;
+    const { service, load, detect } = setUp({
+      readPixels: () => Promise.resolve(drawDots(320, 240, [])),
+      // Every look at the clock costs 10 ms.
+      nowMs: () => (nowMs += 10),
+      yieldToMessages: async () => {
+        yields += 1;
+        if (yields === 3) await service.cancel(70);
+      },
+    });
+    await load();
+    expect(await codeOf(detect({ callId: 70 }))).toBe('aborted');
+    expect(yields).toBe(3);
   });
 
   it('ignores unknown ids', async () => {
