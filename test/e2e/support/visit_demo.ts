@@ -87,6 +87,11 @@ export function allResults(page: Page): Promise<ResultDetail[]> {
   return page.evaluate(() => Reflect.get(window, 'results') as ResultDetail[]);
 }
 
+/** Number of results so far. */
+export function resultCount(page: Page): Promise<number> {
+  return page.evaluate(() => (Reflect.get(window, 'results') as unknown[]).length);
+}
+
 /** Mean distance to the expected points in distances of the outer eye corners; 1 if no face was found. */
 export function meanError({ result }: ResultDetail, expected: ExpectedPhoto): number {
   const landmarks = result.faces[0]?.landmarks;
