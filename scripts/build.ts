@@ -4,6 +4,7 @@
  *   bitmarks.js           ESM                      bitmarks.worker.js   the worker: pipeline and WASM engine
  *   bitmarks.global.js    script tag, `bitmarks`   bitmarks.webgpu.js   the WebGPU engine, fetched only where it is tried
  *   bitmarks.d.ts         types                    wasm/*.wasm  models/*.bitmarks  THIRD_PARTY.txt
+ *   bitmarks.tfjs.js      `bitmarks/tfjs`, with TensorFlow.js left to the page; and its types
  *
  * Each script file is complete in itself and names the others only as `new URL('file', import.meta.url)` (in the script-tag
  * build: relative to the script). Bundlers of those who install the package copy such files as they are.
@@ -98,21 +99,39 @@ async function buildScripts(packages: Set<string>): Promise<void> {
   });
 }
 
-async function buildTypes(): Promise<void> {
+/** `bitmarks/tfjs`. TensorFlow.js stays an import: tensors belong to the copy that the page has. */
+async function buildTfjsEntry(packages: Set<string>): Promise<void> {
+  await build({
+    configFile: false,
+    logLevel: 'warn',
+    publicDir: false,
+    plugins: [notePackages(packages)],
+    build: {
+      outDir: OUT,
+      emptyOutDir: false,
+      target: 'es2022',
+      reportCompressedSize: false,
+      lib: { entry: 'src/tfjs.ts', formats: ['es'], fileName: () => 'bitmarks.tfjs.js' },
+      rolldownOptions: { external: /^@tensorflow\//, checks: { bundlerTimings: false } },
+    },
+  });
+}
+
+async function buildTypes(entry: string, name: string, footer = ''): Promise<void> {
   const bundle = await rollup({
-    input: 'src/index.ts',
+    input: entry,
+    external: /^@tensorflow\//,
     plugins: [dts({ tsconfig: 'tsconfig.src.json' })],
     onwarn: (warning) => {
       throw new Error(warning.message);
     },
   });
   await bundle.write({
-    file: `${OUT}/bitmarks.d.ts`,
+    file: `${OUT}/${name}.d.ts`,
     format: 'es',
     // Symbol.dispose is in no standard library that people target yet.
     banner: '/// <reference lib="esnext.disposable" />',
-    // For pages with a script tag, where the package is the global `bitmarks`.
-    footer: 'export as namespace bitmarks;',
+    footer,
   });
   await bundle.close();
 }
@@ -136,6 +155,7 @@ function writeThirdParty(packages: ReadonlySet<string>): void {
 function requireFiles(): void {
   const missing = [
     ...['bitmarks.js', 'bitmarks.global.js', 'bitmarks.d.ts', 'THIRD_PARTY.txt'],
+    ...['bitmarks.tfjs.js', 'bitmarks.tfjs.d.ts'],
     ...Object.values(WORKER_FILES),
   ].filter((file) => !existsSync(`${OUT}/${file}`));
   if (missing.length > 0) throw new Error(`the build did not write ${missing.join(', ')}`);
@@ -143,7 +163,10 @@ function requireFiles(): void {
 
 const packages = new Set<string>();
 await buildScripts(packages);
-await buildTypes();
+await buildTfjsEntry(packages);
+// The global is for pages with a script tag.
+await buildTypes('src/index.ts', 'bitmarks', 'export as namespace bitmarks;');
+await buildTypes('src/tfjs.ts', 'bitmarks.tfjs');
 writeThirdParty(packages);
 requireFiles();
 rmSync('dist', { recursive: true, force: true });

@@ -13,6 +13,7 @@ import path from 'node:path';
 export const ZONES = [
   { zone: 'src/errors', may: [] },
   { zone: 'src/index', may: ['src/api/', 'src/protocol/', 'src/errors'] },
+  { zone: 'src/tfjs', may: ['src/engine/', 'src/model/', 'src/errors'] },
   {
     zone: 'src/api/',
     may: ['src/protocol/', 'src/errors'],
