@@ -15,6 +15,8 @@ export type ChunkRule = (positive: number, negative: number) => boolean;
  * run across kernel rows.
  */
 export function chunkOctsOf(weights: ConvWeights, fits: ChunkRule): number {
+  const terms = weights.kernel ** 2 * weights.inChannels;
+  if (fits(terms, terms)) return UNCHUNKED; // whatever the weights are, and most 1x1 convolutions
   const octs = weights.kernel * runOctsOf(weights);
   for (let chunks = 1; chunks < octs; chunks++) {
     const chunkOcts = Math.ceil(octs / chunks);
@@ -26,22 +28,24 @@ export function chunkOctsOf(weights: ConvWeights, fits: ChunkRule): number {
 function everyChunkFits(weights: ConvWeights, chunkOcts: number, fits: ChunkRule): boolean {
   const { values, outChannels, kernel, inChannels } = weights;
   const run = kernel * inChannels;
-  const runOcts = runOctsOf(weights);
   for (let output = 0; output < outChannels; output++) {
     let positive = 0;
     let negative = 0;
-    let chunk = 0;
-    for (let k = 0; k < kernel * run; k++) {
-      const oct = Math.floor(k / run) * runOcts + ((k % run) >> 3);
-      if (Math.floor(oct / chunkOcts) !== chunk) {
-        chunk = Math.floor(oct / chunkOcts);
-        positive = 0;
-        negative = 0;
+    let oct = 0;
+    for (let row = 0; row < kernel; row++) {
+      const first = (output * kernel + row) * run;
+      for (let k = 0; k < run; k += 8, oct++) {
+        if (oct % chunkOcts === 0) {
+          positive = 0;
+          negative = 0;
+        }
+        for (let i = first + k; i < first + Math.min(k + 8, run); i++) {
+          const weight = values[i] ?? 0;
+          if (weight > 0) positive++;
+          else if (weight < 0) negative++;
+        }
+        if (!fits(positive, negative)) return false;
       }
-      const weight = values[output * kernel * run + k] ?? 0;
-      if (weight > 0) positive++;
-      if (weight < 0) negative++;
-      if (!fits(positive, negative)) return false;
     }
   }
   return true;
