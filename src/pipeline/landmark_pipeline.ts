@@ -5,9 +5,15 @@
 import type { DetectedSubject, NormalizedLandmark } from '../protocol/result';
 import { locateLandmarks, type Infer, type LandmarkModel, type Located } from './locate';
 import { OneEuroFilter } from './one_euro_filter';
-import { isSameSubject, type FrameSize } from './roi';
+import type { FrameSize } from './roi';
 import type { Task } from './tasks';
-import { searchFrame, searchLevels, searchWindows, type SearchContext } from './window_search';
+import {
+  isSameSubject,
+  searchFrame,
+  searchLevels,
+  searchWindows,
+  type SearchContext,
+} from './window_search';
 
 export interface PipelineModel extends LandmarkModel {
   /** Landmark names, in the order of the heatmap channels. */
@@ -140,7 +146,7 @@ export class LandmarkPipeline {
       const located = await locateLandmarks(region, frame, this.#model, infer, 0);
       // Of two regions that have run into one subject the elder identity stays.
       const isTaken = followed.some((other) =>
-        isSameSubject(other.located.next, located.next, frame, this.#task.sameSubjectShare),
+        isSameSubject(other.located.next, located.next, frame, this.#task),
       );
       if (located.score >= minScore && !isTaken) followed.push({ ...subject, located });
     }

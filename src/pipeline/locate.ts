@@ -6,7 +6,7 @@ import type { Heatmaps } from '../engine/backend';
 import type { Manifest, SoftmaxCodec } from '../model/types';
 import type { RegionOfInterest } from '../protocol/result';
 import { decodeHeatmaps, type CropPoint } from './heatmap_codec';
-import { cropToFramePixels, roiFromLandmarks, type FrameSize } from './roi';
+import { centerDistance, cropToFramePixels, roiFromLandmarks, type FrameSize } from './roi';
 
 /** What of a model the pipeline needs. */
 export interface LandmarkModel {
@@ -30,6 +30,9 @@ export interface Located {
   readonly next: RegionOfInterest;
 }
 
+/** Shift, growth and turn of a region below which another reading changes next to nothing. */
+const SETTLED_SHARE = 0.08;
+
 /** Reads the landmarks in `region`, then `refinements` times those in the region around the landmarks found last. */
 export async function locateLandmarks(
   region: RegionOfInterest,
@@ -43,6 +46,33 @@ export async function locateLandmarks(
     located = await locateOnce(located.next, frame, model, infer);
   }
   return located;
+}
+
+/** The same, and goes on up to `most` rounds until the region rests: what a distant window found may be half way. */
+export async function locateUntilSettled(
+  region: RegionOfInterest,
+  frame: FrameSize,
+  model: LandmarkModel,
+  infer: Infer,
+  refinements: number,
+  most: number,
+): Promise<Located> {
+  let located = await locateLandmarks(region, frame, model, infer, refinements);
+  for (let round = refinements; round < most && !isSettled(located, frame); round += 1) {
+    located = await locateOnce(located.next, frame, model, infer);
+  }
+  return located;
+}
+
+/** The landmarks ask for about the region that they were read from. */
+function isSettled({ roi, next }: Located, frame: FrameSize): boolean {
+  const growth = next.sizePixels / roi.sizePixels;
+  const turnRad = Math.abs(next.rotationRad - roi.rotationRad);
+  return (
+    centerDistance(roi, next, frame) < SETTLED_SHARE &&
+    Math.abs(growth - 1) < SETTLED_SHARE &&
+    turnRad < SETTLED_SHARE
+  );
 }
 
 async function locateOnce(

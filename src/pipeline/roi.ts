@@ -131,20 +131,20 @@ export function projectLandmarks<P extends Point>(
   }));
 }
 
-/**
- * Whether two regions show one subject: their centers are closer than `share` of the larger side. Overlap would not do:
- * a small square inside a large one overlaps little, and yet it is a part of the same face.
- */
-export function isSameSubject(
-  a: RegionOfInterest,
-  b: RegionOfInterest,
-  frame: FrameSize,
-  share: number,
-): boolean {
+/** Distance of the centers of two regions, in sides of the larger one. */
+export function centerDistance(a: RegionOfInterest, b: RegionOfInterest, frame: FrameSize): number {
   const dx = (a.xCenter - b.xCenter) * frame.width;
   const dy = (a.yCenter - b.yCenter) * frame.height;
-  const reach = share * Math.max(a.sizePixels, b.sizePixels);
-  return dx * dx + dy * dy < reach * reach;
+  return Math.sqrt(dx * dx + dy * dy) / Math.max(a.sizePixels, b.sizePixels);
+}
+
+/** Share of the smaller of two regions that the other one covers, rotation ignored, 0..1. */
+export function coveredShare(a: RegionOfInterest, b: RegionOfInterest, frame: FrameSize): number {
+  const smaller = Math.min(a.sizePixels, b.sizePixels);
+  const reach = (a.sizePixels + b.sizePixels) / 2;
+  const side = (distance: number): number =>
+    Math.min(smaller, Math.max(0, reach - Math.abs(distance))) / smaller;
+  return side((a.xCenter - b.xCenter) * frame.width) * side((a.yCenter - b.yCenter) * frame.height);
 }
 
 /** Keeps every position of the crop inside what the integer cropper can address. */

@@ -11,10 +11,14 @@ export interface Task {
   readonly searchStride: number;
   /** A window is worth refining from this share of the score that a new subject needs: it is hardly ever well centered. */
   readonly candidateShare: number;
-  /** Rounds of "region from its own landmarks" for a new subject. */
+  /** Rounds of "region from its own landmarks" for a new subject: at least so many, */
   readonly refinements: number;
-  /** Centers closer than this share of the larger region's side are one subject. */
-  readonly sameSubjectShare: number;
+  /** at most so many, if the region does not come to rest before. */
+  readonly mostRefinements: number;
+  /** Two regions show one subject if their centers are closer than this, in sides of the larger one, */
+  readonly sameCenterDistance: number;
+  /** or if one covers the other by at least this share: parts of a face look like faces to a network that knows no others. */
+  readonly sameCoveredShare: number;
   /** Share of the presence score at which a followed subject counts as lost, so that it does not flicker. */
   readonly trackingShare: number;
   readonly video: {
@@ -35,8 +39,11 @@ export const TASKS = {
     searchStride: 1 / 3,
     candidateShare: 0.6,
     refinements: 2,
-    // Faces side by side: 1 / 1.3 of a side apart; a small face beside a large one: a bit more than 0.5 / 1.3.
-    sameSubjectShare: 0.38,
+    mostRefinements: 4,
+    // Faces that touch are 0.8 of a side apart and cover a fifth of each other; a small face beside one of three times its
+    // size is 0.53 sides from its center, and covered by two fifths.
+    sameCenterDistance: 0.38,
+    sameCoveredShare: 0.5,
     trackingShare: 0.8,
     video: { windowsPerFrame: 16, windowsWhileTracking: 2, searchBudgetMs: 200 },
     // A still face moves below 0.05 sides/s by noise alone, a turning head above 1: cutoffs of about 2 and 20 Hz.

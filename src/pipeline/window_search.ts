@@ -3,8 +3,14 @@
  * by their own landmarks, one result per subject. Stands in for a finder network. Knows no time and no identities.
  */
 import type { RegionOfInterest } from '../protocol/result';
-import { locateLandmarks, type Infer, type LandmarkModel, type Located } from './locate';
-import { isSameSubject, roiFromBox, type FrameSize } from './roi';
+import {
+  locateLandmarks,
+  locateUntilSettled,
+  type Infer,
+  type LandmarkModel,
+  type Located,
+} from './locate';
+import { centerDistance, coveredShare, roiFromBox, type FrameSize } from './roi';
 import type { Task } from './tasks';
 
 /** Candidates refined in vain before a batch of windows is given up. */
@@ -17,6 +23,19 @@ export interface SearchContext {
   readonly infer: Infer;
   /** Least score of a result, 0..1. */
   readonly minScore: number;
+}
+
+/** Whether two regions around landmarks show one subject. */
+export function isSameSubject(
+  a: RegionOfInterest,
+  b: RegionOfInterest,
+  frame: FrameSize,
+  task: Task,
+): boolean {
+  return (
+    centerDistance(a, b, frame) < task.sameCenterDistance ||
+    coveredShare(a, b, frame) >= task.sameCoveredShare
+  );
 }
 
 /** The windows of each size, in the order of `task.searchSides`; within a size from the middle of the frame outwards. */
@@ -54,14 +73,15 @@ export async function searchWindows(
   goOn: (tried: number) => boolean,
 ): Promise<{ found: Located[]; passed: number }> {
   const { frame, model, task, infer, minScore } = context;
-  const same = (a: RegionOfInterest, b: RegionOfInterest): boolean =>
-    isSameSubject(a, b, frame, task.sameSubjectShare);
+  const isNear = (a: RegionOfInterest, b: RegionOfInterest): boolean =>
+    centerDistance(a, b, frame) < task.sameCenterDistance;
 
   const candidates: Located[] = [];
   let passed = 0;
   let tried = 0;
   for (const window of windows) {
-    if (!known.some((region) => same(region, window))) {
+    // A large window may well show a subject of its size beside the small one that it covers: only the centers count.
+    if (!known.some((region) => isNear(region, window))) {
       if (tried > 0 && !goOn(tried)) break;
       tried += 1;
       const located = await locateLandmarks(window, frame, model, infer, 0);
@@ -77,18 +97,19 @@ export async function searchWindows(
   candidates.sort((a, b) => b.score - a.score);
   for (const candidate of candidates) {
     if (found.length === wanted || refinable === 0) break;
-    if (settled.some((region) => same(region, candidate.next))) continue;
+    if (settled.some((region) => isNear(region, candidate.next))) continue;
     settled.push(candidate.next);
     refinable -= 1;
-    const refined = await locateLandmarks(
+    const refined = await locateUntilSettled(
       candidate.next,
       frame,
       model,
       infer,
       task.refinements - 1,
+      task.mostRefinements - 1,
     );
     const isKnown = [...known, ...found.map(({ next }) => next)].some((region) =>
-      same(region, refined.next),
+      isSameSubject(region, refined.next, frame, task),
     );
     if (refined.score >= minScore && !isKnown) {
       found.push(refined);
@@ -118,7 +139,7 @@ function bestPerSubject(results: readonly Located[], context: SearchContext): Lo
   const kept: Located[] = [];
   for (const result of [...results].sort((a, b) => b.score - a.score)) {
     const isKept = kept.some(({ next }) =>
-      isSameSubject(next, result.next, context.frame, context.task.sameSubjectShare),
+      isSameSubject(next, result.next, context.frame, context.task),
     );
     if (!isKept) kept.push(result);
   }

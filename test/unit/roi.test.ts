@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  isSameSubject,
+  centerDistance,
+  coveredShare,
   projectLandmarks,
   roiFromBox,
   roiFromLandmarks,
@@ -180,11 +181,27 @@ describe('projectLandmarks', () => {
   });
 });
 
-describe('isSameSubject', () => {
-  it('compares the distance of the centers with the larger side', () => {
-    const shifted = (pixels: number): RegionOfInterest => roi({ xCenter: 0.5 + pixels / 640 });
-    expect(isSameSubject(roi({}), shifted(50), frame, 0.4)).toBe(true);
-    expect(isSameSubject(roi({}), shifted(52), frame, 0.4)).toBe(false);
-    expect(isSameSubject(roi({ sizePixels: 10 }), shifted(50), frame, 0.4)).toBe(true);
+describe('two regions', () => {
+  const shifted = (pixels: number, sizePixels = 128): RegionOfInterest =>
+    roi({ xCenter: 0.5 + pixels / 640, sizePixels });
+
+  it('are as far apart as their centers, in sides of the larger one', () => {
+    expect(centerDistance(roi({}), shifted(64), frame)).toBeCloseTo(0.5, 12);
+    expect(centerDistance(shifted(64, 10), roi({}), frame)).toBeCloseTo(0.5, 12);
+    const diagonal = roi({ xCenter: 0.5 + 30 / 640, yCenter: 0.5 + 40 / 480, sizePixels: 100 });
+    expect(centerDistance(roi({ sizePixels: 100 }), diagonal, frame)).toBeCloseTo(0.5, 12);
+  });
+
+  it.each([
+    [0, 128, 1],
+    [32, 128, 0.75],
+    [64, 128, 0.5],
+    [129, 128, 0],
+    [0, 32, 1],
+    [64, 32, 0.5],
+    [200, 600, 1],
+  ])('shifted by %d, side %d, cover %d of the smaller one', (pixels, sizePixels, share) => {
+    expect(coveredShare(roi({}), shifted(pixels, sizePixels), frame)).toBeCloseTo(share, 12);
+    expect(coveredShare(shifted(pixels, sizePixels), roi({}), frame)).toBeCloseTo(share, 12);
   });
 });
