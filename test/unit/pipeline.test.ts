@@ -123,28 +123,28 @@ describe('locateLandmarks', () => {
 });
 
 describe('locateUntilSettled', () => {
-  const face: FakeFace = { x: 300, y: 200, size: 100 };
-  /** Regions read when the landmarks lag behind: they go only a part of the way from the region to the face. */
-  async function regionsRead(start: RegionOfInterest, part: number): Promise<RegionOfInterest[]> {
-    const regions: RegionOfInterest[] = [];
+  const start = roiFromBox({ x: 250, y: 150, width: 100, height: 100 }, frame, 1.5);
+  /** Number of regions read, from `start`, of a face that changes from one reading to the next. */
+  async function readings(faceAt: (reading: number) => FakeFace): Promise<number> {
+    let count = 0;
     const infer = (region: RegionOfInterest) => {
-      regions.push(region);
-      const size = part * face.size + ((1 - part) * region.sizePixels) / 1.5;
-      return Promise.resolve(fakeHeatmaps(region, frame, [{ ...face, size }]));
+      count += 1;
+      return Promise.resolve(fakeHeatmaps(region, frame, [faceAt(count)]));
     };
     await locateUntilSettled(start, frame, FAKE_MODEL, infer, 1, 4);
-    return regions;
+    return count;
   }
 
   it('stops once the landmarks ask for the region they were read from', async () => {
-    const start = roiFromBox({ x: 250, y: 150, width: 100, height: 100 }, frame, 1.5);
-    expect(await regionsRead(start, 0.5)).toHaveLength(2);
+    expect(await readings(() => ({ x: 300, y: 200, size: 100 }))).toBe(2);
   });
 
-  it('goes on while the region moves, but not for ever', async () => {
-    const start = roiFromBox({ x: 250, y: 150, width: 100, height: 100 }, frame, 2.6);
-    expect(await regionsRead(start, 0.5)).toHaveLength(3);
-    expect(await regionsRead(start, 0.25)).toHaveLength(5);
+  it.each<[string, (reading: number) => FakeFace]>([
+    ['moves', (reading) => ({ x: 300 + 15 * reading, y: 200, size: 100 })],
+    ['grows', (reading) => ({ x: 300, y: 200, size: 100 * 1.12 ** reading })],
+    ['turns', (reading) => ({ x: 300, y: 200, size: 100, angleRad: 0.1 * reading })],
+  ])('goes on while the region %s, but not for ever', async (_, faceAt) => {
+    expect(await readings(faceAt)).toBe(5);
   });
 });
 
