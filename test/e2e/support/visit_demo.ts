@@ -2,8 +2,13 @@
  * Opens the built demo in Chromium and reads what it finds. For end-to-end tests in Node.
  */
 import { readFileSync } from 'node:fs';
-import type { BrowserContextOptions, Page } from 'playwright-core';
-import { chromium, type Browser } from 'playwright-core';
+import {
+  chromium,
+  type Browser,
+  type BrowserContextOptions,
+  type Page,
+  type Request,
+} from 'playwright-core';
 import { inject } from 'vitest';
 import type { ResultDetail } from '../../../demo/main';
 import { COMMON_FLAGS, GPU_FLAGS, requireChromium } from '../../../scripts/chromium.mjs';
@@ -63,9 +68,14 @@ export async function openDemo(
   return page;
 }
 
-/** A page with `window.sdk`. */
-export async function openSdk(browser: Browser, origin: string): Promise<Page> {
+/** A page with `window.sdk`; `requested` is called with each request of page and workers. */
+export async function openSdk(
+  browser: Browser,
+  origin: string,
+  requested: (request: Request) => void = () => undefined,
+): Promise<Page> {
   const context = await browser.newContext({ permissions: ['camera'] });
+  context.on('request', requested);
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
   await page.goto(`${origin}/index.html`);
