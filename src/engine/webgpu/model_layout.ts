@@ -6,17 +6,20 @@ import { BitmarksError } from '../../errors';
 import type { Model, NormTensor, WeightTensor } from '../../model/types';
 import type { ConvStep, Plan, PlanStep } from '../planner';
 import { channelWords, WORD_CHANNELS, type ChannelWord } from './channel_words';
-import { pixelWords, type StepPlacement } from './kernels/kernel';
+import { activationWords } from './kernels/activation_planes';
+import { channelPairs, type StepPlacement } from './kernels/kernel';
 import { texelCount, type UnpackParams } from './kernels/unpack_weights';
 
 export interface ModelLayout {
   /** 32-bit words of the features buffer. */
   readonly featureWords: number;
+  /** 32-bit words of the largest step's activations. */
+  readonly activationWords: number;
   /** First word of the plan's output. */
   readonly outputBase: number;
   /** One per plan step. */
   readonly placements: readonly StepPlacement[];
-  /** Two vec4 per input word: base, words of a pixel, width, upsample; four times (bias << 16) | multiplier. */
+  /** Two vec4 per input word: base, words to the second pair, width, upsample; four times (bias << 16) | multiplier. */
   readonly table: Uint32Array<ArrayBuffer>;
   /** Each weight tensor once per way in which it is read. */
   readonly unpacks: readonly UnpackParams[];
@@ -27,9 +30,6 @@ export interface ModelLayout {
   /** Texels of the unpacked weights. */
   readonly texels: number;
 }
-
-/** A load takes a pair of words, of which the second may lie behind the last pixel of a part. */
-const SPARE_WORDS = 4;
 
 export function layoutModel(model: Model, plan: Plan): ModelLayout {
   const features = placeFeatures(plan);
@@ -49,7 +49,10 @@ export function layoutModel(model: Model, plan: Plan): ModelLayout {
     return { featureBase, tableBase, weightBase, normShift: norm.shift };
   });
   return {
-    featureWords: features.words + SPARE_WORDS,
+    featureWords: features.words,
+    activationWords: Math.max(
+      ...plan.steps.map((step) => (step.kind === 'conv2d' ? activationWords(step) : 0)),
+    ),
     outputBase: featureBase(plan.outputBuffer),
     placements,
     table: Uint32Array.from(table),
@@ -62,7 +65,7 @@ function placeFeatures(plan: Plan): { bases: readonly number[]; words: number } 
   const sizes = plan.buffers.map(() => 0);
   for (const { outputBuffer, outputShape } of plan.steps) {
     const [height, width, channels] = outputShape;
-    const size = height * width * pixelWords(channels);
+    const size = height * width * channelPairs(channels);
     sizes[outputBuffer] = Math.max(at(sizes, outputBuffer, 'buffer'), size);
   }
   const bases: number[] = [];
@@ -81,7 +84,11 @@ function tableEntry(
   featureBase: (buffer: number) => number,
 ): readonly number[] {
   const part = at(parts, word.part, 'part');
-  const [, width, channels] = part.shape;
+  const [height, width, channels] = part.shape;
+  const plane = height * width;
+  const pair = word.wordInPart * (WORD_CHANNELS / 2);
+  // The second pair of a word may not exist; its weights are 0, but a load must stay within the part.
+  const next = pair + 1 < channelPairs(channels) ? plane : 0;
   const norms = Array.from({ length: WORD_CHANNELS }, (_, index) => {
     if (index >= word.channels) return 0;
     const channel = word.firstChannel + index;
@@ -89,13 +96,7 @@ function tableEntry(
     const bias = norm.bias[channel] ?? 0;
     return ((bias << 16) | (multiplier & 0xffff)) >>> 0;
   });
-  return [
-    featureBase(part.buffer) + word.wordInPart * (WORD_CHANNELS / 2),
-    pixelWords(channels),
-    width,
-    part.upsample ? 1 : 0,
-    ...norms,
-  ];
+  return [featureBase(part.buffer) + pair * plane, next, width, part.upsample ? 1 : 0, ...norms];
 }
 
 /** Collects the weights of convolutions; equal weights read in equal words are placed once. */

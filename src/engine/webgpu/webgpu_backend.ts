@@ -10,7 +10,8 @@ import { DeviceHealth } from './device_health';
 import { GpuMemory, type GpuMemoryCount } from './gpu_memory';
 import { PipelineCache } from './pipeline_cache';
 import { requestWebgpuDevice, type WebgpuDevice } from './webgpu_device';
-import { WebgpuModel, type FrameCounters, type WebgpuContext } from './webgpu_model';
+import type { FrameCounters, WebgpuContext } from './webgpu_context';
+import { WebgpuModel } from './webgpu_model';
 
 /** For tests and for the tfjs bridge. */
 export interface WebgpuEngineOptions {

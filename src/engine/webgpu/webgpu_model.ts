@@ -6,57 +6,19 @@ import { BitmarksError } from '../../errors';
 import type { Model, Shape } from '../../model/types';
 import type { CompiledModel, EngineInput, Heatmaps } from '../backend';
 import type { Plan } from '../planner';
-import type { DeviceHealth } from './device_health';
-import { FrameCrop } from './frame_crop';
+import type { FrameCrop } from './frame_crop';
 import { GpuMemory } from './gpu_memory';
-import { selectKernel } from './kernels/index';
-import { pixelWords, stepBindings, type DeviceTraits, type Workgroups } from './kernels/kernel';
-import { layoutModel } from './model_layout';
-import type { PipelineCache } from './pipeline_cache';
+import { channelPairs } from './kernels/kernel';
+import { buildParts, imageWords, type ModelParts, type StepCommand } from './model_parts';
 import { ReadBackPool } from './read_back';
-import { UNIFORM_SLOT_BYTES, uniformSlots } from './uniform_slots';
-import { uploadWeights } from './weight_textures';
-
-/** What frames cost, counted since the backend was made. */
-export interface FrameCounters {
-  submissions: number;
-  readBacks: number;
-}
-
-/** What a compiled model takes from its backend. */
-export interface WebgpuContext {
-  readonly device: GPUDevice;
-  readonly traits: DeviceTraits;
-  readonly memory: GpuMemory;
-  readonly pipelines: PipelineCache;
-  readonly health: DeviceHealth;
-  readonly counters: FrameCounters;
-}
-
-interface StepCommand {
-  readonly pipeline: GPUComputePipeline;
-  readonly uniformOffset: number;
-  readonly workgroups: Workgroups;
-}
-
-interface ModelParts {
-  readonly memory: GpuMemory;
-  readonly kernels: readonly string[];
-  readonly commands: readonly StepCommand[];
-  readonly bindGroup: GPUBindGroup;
-  readonly crop: FrameCrop;
-  readonly features: GPUBuffer;
-  readonly image: GPUBuffer;
-  readonly outputBase: number;
-  readonly bytes: CompiledModel['bytes'];
-}
+import type { WebgpuContext } from './webgpu_context';
 
 export class WebgpuModel implements CompiledModel {
   readonly kernels: readonly string[];
   readonly bytes: CompiledModel['bytes'];
   readonly inputShape: Shape;
   readonly outputShape: Shape;
-  /** 16-bit features, two values a word; the output begins at word `outputBase`. */
+  /** Planes of two 16-bit channels a word; the output begins at word `outputBase`. */
   readonly features: GPUBuffer;
   readonly outputBase: number;
   /** The crop, one word a pixel: bytes r, g, b, 0. */
@@ -209,81 +171,6 @@ export class WebgpuModel implements CompiledModel {
   }
 }
 
-async function buildParts(
-  context: WebgpuContext,
-  memory: GpuMemory,
-  model: Model,
-  plan: Plan,
-): Promise<ModelParts> {
-  const { device, traits, pipelines } = context;
-  const layout = layoutModel(model, plan);
-  const featureBytes = layout.featureWords * 4;
-  if (featureBytes > device.limits.maxStorageBufferBindingSize) {
-    throw new BitmarksError(
-      'backend/failed',
-      `the features need ${featureBytes} bytes, this GPU binds at most ${device.limits.maxStorageBufferBindingSize}`,
-    );
-  }
-  const selected = plan.steps.map((step) => selectKernel(step, traits));
-  const bindGroupLayout = device.createBindGroupLayout({
-    label: 'steps',
-    entries: stepBindings(),
-  });
-  const pipelineLayout = device.createPipelineLayout({ bindGroupLayouts: [bindGroupLayout] });
-  const stepPipelines = Promise.all(
-    selected.map(({ name, wgsl }) => pipelines.get(name, wgsl, pipelineLayout)),
-  );
-  const storage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-  const features = memory.buffer('features', featureBytes, storage);
-  const image = memory.buffer('image', imageWords(plan.inputShape) * 4, storage);
-  const table = memory.filledBuffer('table', layout.table);
-  const placed = selected.map((kernel, index) => {
-    const placement = layout.placements[index];
-    if (placement === undefined) throw new RangeError(`no placement for step ${index}`);
-    return kernel.dispatch(placement);
-  });
-  const uniforms = memory.buffer(
-    'steps',
-    placed.length * UNIFORM_SLOT_BYTES,
-    GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
-  );
-  device.queue.writeBuffer(uniforms, 0, uniformSlots(placed.map((p) => p.uniforms)));
-  const [weights, crop, compiled] = await Promise.all([
-    uploadWeights(memory, pipelines, layout),
-    FrameCrop.create(memory, pipelines, image, plan.inputShape),
-    stepPipelines,
-  ]);
-  const bindGroup = device.createBindGroup({
-    label: 'steps',
-    layout: bindGroupLayout,
-    entries: [
-      { binding: 0, resource: { buffer: features } },
-      { binding: 1, resource: { buffer: table } },
-      { binding: 2, resource: { buffer: uniforms, size: UNIFORM_SLOT_BYTES } },
-      { binding: 3, resource: weights.createView() },
-      { binding: 4, resource: { buffer: image } },
-    ],
-  });
-  return {
-    memory,
-    kernels: selected.map(({ name }) => name),
-    commands: compiled.map((pipeline, index) => ({
-      pipeline,
-      uniformOffset: index * UNIFORM_SLOT_BYTES,
-      workgroups: placed[index]?.workgroups ?? [0, 0, 0],
-    })),
-    bindGroup,
-    crop,
-    features,
-    image,
-    outputBase: layout.outputBase,
-    bytes: {
-      weights: weights.width * weights.height * 16 + table.size + uniforms.size,
-      activations: features.size + image.size,
-    },
-  };
-}
-
 type Settled<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 
@@ -295,12 +182,8 @@ async function settle<T>(promise: Promise<T>): Promise<Settled<T>> {
   }
 }
 
-function imageWords([height, width]: Shape): number {
-  return height * width;
-}
-
 function outputWords([height, width, channels]: Shape): number {
-  return height * width * pixelWords(channels);
+  return height * width * channelPairs(channels);
 }
 
 /** RGB bytes to one word a pixel. */
@@ -312,14 +195,16 @@ function padPixels(rgb: Uint8Array, pixels: number): Uint8Array<ArrayBuffer> {
   return padded;
 }
 
-/** Pairs of channels to the channels that exist. */
+/** Planes of channel pairs to HWC. */
 function unpackChannels(bytes: ArrayBuffer, [height, width, channels]: Shape): Int16Array {
-  const pairs = new Int16Array(bytes);
-  if (channels % 2 === 0) return pairs;
-  const data = new Int16Array(height * width * channels);
-  for (let pixel = 0; pixel < height * width; pixel++) {
-    const first = pixel * (channels + 1);
-    data.set(pairs.subarray(first, first + channels), pixel * channels);
+  const planes = new Int16Array(bytes);
+  const size = height * width;
+  const data = new Int16Array(size * channels);
+  for (let channel = 0; channel < channels; channel++) {
+    let from = (channel >> 1) * size * 2 + (channel & 1);
+    for (let to = channel; to < data.length; to += channels, from += 2) {
+      data[to] = planes[from] ?? 0;
+    }
   }
   return data;
 }

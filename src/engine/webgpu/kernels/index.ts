@@ -1,9 +1,10 @@
 /**
- * The kernels of the WebGPU engine and which one runs a step. Adding a kernel is one file and one line here.
+ * The kernels of the WebGPU engine and which ones run a step. Adding a kernel is one file and one line here.
  */
 import { BitmarksError } from '../../../errors';
 import type { ConvStep, MaxPoolStep, PlanStep } from '../../planner';
 import { makeConv2dKernel } from './conv2d';
+import { imageActivations } from './image_activations';
 import {
   KernelRefusal,
   type DeviceTraits,
@@ -12,8 +13,9 @@ import {
   type StepPlacement,
 } from './kernel';
 import { maxPool2d } from './max_pool2d';
+import { requantize } from './requantize';
 
-/** A step with the kernel that runs it. */
+/** A kernel for one step. */
 export interface SelectedKernel {
   /** E.g. 'conv2d_b1_dot4'. */
   readonly name: string;
@@ -21,21 +23,35 @@ export interface SelectedKernel {
   dispatch(placement: StepPlacement): StepDispatch;
 }
 
-/** Tries kernels, best first. */
+/** What runs a step. */
+export interface SelectedStep {
+  /** Makes the activations that `main` reads; null for steps that read features. */
+  readonly activations: SelectedKernel | null;
+  readonly main: SelectedKernel;
+}
+
 type Candidate<S extends PlanStep> = (
   step: S,
   traits: DeviceTraits,
 ) => SelectedKernel | KernelRefusal;
 
+/** Tried in order, best first. */
+const ACTIVATIONS: readonly Candidate<ConvStep>[] = [
+  candidate(requantize),
+  candidate(imageActivations),
+];
 const CONV2D: readonly Candidate<ConvStep>[] = [
   candidate(makeConv2dKernel('dot4')),
   candidate(makeConv2dKernel('shift')),
 ];
 const MAX_POOL2D: readonly Candidate<MaxPoolStep>[] = [candidate(maxPool2d)];
 
-/** The best kernel for a step. Throws 'backend/failed' with every kernel's reason if none takes it. */
-export function selectKernel(step: PlanStep, traits: DeviceTraits): SelectedKernel {
-  return step.kind === 'conv2d' ? first(CONV2D, step, traits) : first(MAX_POOL2D, step, traits);
+/** The best kernels for a step. Throws 'backend/failed' with every kernel's reason if none takes it. */
+export function selectKernels(step: PlanStep, traits: DeviceTraits): SelectedStep {
+  if (step.kind === 'max_pool2d') {
+    return { activations: null, main: first(MAX_POOL2D, step, traits) };
+  }
+  return { activations: first(ACTIVATIONS, step, traits), main: first(CONV2D, step, traits) };
 }
 
 function candidate<S extends PlanStep, P>(kernel: StepKernel<S, P>): Candidate<S> {

@@ -10,9 +10,12 @@ export interface DeviceTraits {
   readonly hasPackedDot: boolean;
 }
 
-/** Where a step finds its data. All offsets count 32-bit words of the features buffer unless said otherwise. */
+/** Where a step finds its data. */
 export interface StepPlacement {
-  /** Start of a plan buffer. Pixels are stored row by row, channels in pairs: two 16-bit values per word. */
+  /**
+   * First word of a plan buffer in the features buffer. A feature is stored as planes of 32-bit words, row by row; the word
+   * of plane p holds channels 2p (low half) and 2p + 1 of its pixel.
+   */
   featureBase(buffer: number): number;
   /** First entry of the step's input words in the table, counted in vec4. */
   readonly tableBase: number;
@@ -30,7 +33,7 @@ export interface StepDispatch {
   readonly uniforms: readonly number[];
 }
 
-/** One way to compute steps of type S. */
+/** One way to compute steps of type S, or a stage of them. */
 export interface StepKernel<S extends PlanStep, P> {
   /** Parameters for this step on this device, or the reason why this kernel does not take it. */
   supports(step: S, traits: DeviceTraits): P | KernelRefusal;
@@ -64,6 +67,7 @@ struct Step { ${fields.map((field) => `${field}: i32`).join(', ')} }
 @group(0) @binding(2) var<uniform> step: Step;
 @group(0) @binding(3) var weights: texture_2d<u32>;
 @group(0) @binding(4) var<storage, read> image: array<u32>;
+@group(0) @binding(5) var<storage, read_write> activations: array<u32>;
 `;
 }
 
@@ -76,10 +80,19 @@ export function stepBindings(): GPUBindGroupLayoutEntry[] {
     { binding: 2, visibility, buffer: { type: 'uniform', hasDynamicOffset: true } },
     { binding: 3, visibility, texture: { sampleType: 'uint' } },
     { binding: 4, visibility, buffer: { type: 'read-only-storage' } },
+    { binding: 5, visibility, buffer: { type: 'storage' } },
   ];
 }
 
-/** 32-bit words that hold one pixel of a feature: two channels each. */
-export function pixelWords(channels: number): number {
+/** Planes of a feature: two channels each. */
+export function channelPairs(channels: number): number {
   return Math.ceil(channels / 2);
+}
+
+/** Integers for the fields of a `step` uniform, in their order. */
+export function uniformValues<F extends string>(
+  fields: readonly F[],
+  values: Readonly<Record<F, number>>,
+): readonly number[] {
+  return fields.map((field) => values[field]);
 }

@@ -7,21 +7,19 @@
  */
 import type { MaxPoolStep } from '../../planner';
 import {
-  pixelWords,
+  channelPairs,
   stepPrelude,
+  uniformValues,
   type StepDispatch,
   type StepKernel,
   type StepPlacement,
 } from './kernel';
 
-type MaxPoolParams = Readonly<Record<string, never>>;
-
 const INVOCATIONS = 64;
-/** Bases and sizes in words of the features buffer. */
-const FIELDS = ['input_base', 'output_base', 'pixel_words', 'output_width'] as const;
+const FIELDS = ['input_base', 'output_base', 'width', 'height'] as const;
 
-export const maxPool2d: StepKernel<MaxPoolStep, MaxPoolParams> = {
-  supports: () => ({}),
+export const maxPool2d: StepKernel<MaxPoolStep, null> = {
+  supports: () => null,
   name: () => 'max_pool2d',
   wgsl,
   dispatch,
@@ -36,33 +34,28 @@ fn pair(at: u32) -> vec2<i32> {
 
 @compute @workgroup_size(${INVOCATIONS})
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let pixel_words = u32(step.pixel_words);
-  let row_words = pixel_words * u32(step.output_width);
-  if (id.x >= row_words) { return; }
-  let column = id.x / pixel_words * 2u * pixel_words + id.x % pixel_words;
-  let top = u32(step.input_base) + id.y * 4u * row_words + column;
-  let bottom = top + 2u * row_words;
-  let largest = max(max(pair(top), pair(top + pixel_words)), max(pair(bottom), pair(bottom + pixel_words)));
+  let width = u32(step.width);
+  let plane = width * u32(step.height);
+  if (id.x >= plane) { return; }
+  // A plane of the input is four of the output, its rows are twice as long.
+  let top = u32(step.input_base) + id.y * 4u * plane + id.x / width * 4u * width + id.x % width * 2u;
+  let bottom = top + 2u * width;
+  let largest = max(max(pair(top), pair(top + 1u)), max(pair(bottom), pair(bottom + 1u)));
   let bits = bitcast<vec2<u32>>(largest);
-  features[u32(step.output_base) + id.y * row_words + id.x] = (bits.x & 0xffffu) | (bits.y << 16u);
+  features[u32(step.output_base) + id.y * plane + id.x] = (bits.x & 0xffffu) | (bits.y << 16u);
 }
 `;
 }
 
-function dispatch(
-  step: MaxPoolStep,
-  _params: MaxPoolParams,
-  placement: StepPlacement,
-): StepDispatch {
+function dispatch(step: MaxPoolStep, _params: null, placement: StepPlacement): StepDispatch {
   const [height, width, channels] = step.outputShape;
-  const words = pixelWords(channels);
   return {
-    workgroups: [Math.ceil((width * words) / INVOCATIONS), height, 1],
-    uniforms: [
-      placement.featureBase(step.inputBuffer),
-      placement.featureBase(step.outputBuffer),
-      words,
+    workgroups: [Math.ceil((width * height) / INVOCATIONS), channelPairs(channels), 1],
+    uniforms: uniformValues(FIELDS, {
+      input_base: placement.featureBase(step.inputBuffer),
+      output_base: placement.featureBase(step.outputBuffer),
       width,
-    ],
+      height,
+    }),
   };
 }

@@ -1,10 +1,10 @@
 /**
- * 16-bit feature, two channels a word, to an int32 tensor [h, w, c]:
+ * 16-bit feature, planes of two channels, to an int32 tensor [h, w, c]:
  *
- *   t[(y * w + x) * c + k] = sign-extended half (k & 1) of feature word (y * w + x) * ceil(c / 2) + (k >> 1)
+ *   t[p * c + k] = sign-extended half (k & 1) of word p of plane k >> 1, for pixel p
  */
 import type { Shape } from '../../../model/types';
-import { pixelWords, type Workgroups } from './kernel';
+import type { Workgroups } from './kernel';
 
 const INVOCATIONS = 128;
 
@@ -19,7 +19,7 @@ function bindings(): GPUBindGroupLayoutEntry[] {
 }
 
 /** Shape and place of the output are part of the text: a model has one. `base` counts 32-bit words. */
-function wgsl([, width, channels]: Shape, base: number): string {
+function wgsl([height, width, channels]: Shape, base: number): string {
   const row = width * channels;
   return `
 @group(0) @binding(0) var<storage, read> features: array<u32>;
@@ -30,7 +30,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   if (id.x >= ${row}u) { return; }
   let pixel = id.y * ${width}u + id.x / ${channels}u;
   let channel = id.x % ${channels}u;
-  let word = bitcast<i32>(features[${base}u + pixel * ${pixelWords(channels)}u + (channel >> 1u)]);
+  let word = bitcast<i32>(features[${base}u + (channel >> 1u) * ${height * width}u + pixel]);
   tensor[id.y * ${row}u + id.x] = (word << (16u * (1u - (channel & 1u)))) >> 16u;
 }
 `;
