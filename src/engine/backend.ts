@@ -48,7 +48,7 @@ export interface Backend {
 }
 
 export interface CompiledModel {
-  /** Kernel chosen for each plan step, in order, e.g. 'conv2d_b1_relaxed'. Tests assert on it; bench prints it. */
+  /** Kernel chosen for each plan step, in order, e.g. 'requantize+conv2d_b1_relaxed_pairs'. Tests assert on it; bench prints it. */
   readonly kernels: readonly string[];
   readonly bytes: { readonly weights: number; readonly activations: number };
   /** One frame. Calls are queued by the session, never concurrent. Throws 'device/lost' or 'backend/failed'. */

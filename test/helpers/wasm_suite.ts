@@ -181,6 +181,33 @@ function defineSharingTests(engines: () => Engines): void {
     ]);
   });
 
+  it('requantizes again when a pool wrote another tensor to the same buffer', async () => {
+    const builder = new ModelBuilder(8, 8);
+    const weights = (seed: number): (() => number) => {
+      const random = new Random(seed);
+      return () => random.integer(-127, 127);
+    };
+    const stems = [1, 2].map((seed) =>
+      builder.conv(builder.image, { outChannels: 8, encoding: 'i8', weights: weights(seed) }),
+    );
+    const [first = '', second = ''] = stems;
+    const norm = builder.requantize([builder.maxPool(first)], spread);
+    const before = builder.conv(norm, { outChannels: 16 });
+    const share = `${norm}.n`;
+    const again = builder.requantize([builder.maxPool(second)], { ...spread, share });
+    const after = builder.conv(again, { outChannels: 16 });
+    const joined = builder.requantize([before, after], spread);
+    const model = builder.build([builder.conv(joined, { outChannels: 3 })]);
+    const reads = planGraph(model).steps.flatMap((step) =>
+      step.kind === 'conv2d' && step.source.kind === 'parts' ? [step.source] : [],
+    );
+    expect(reads[1], 'the two convolutions read one buffer').toEqual(reads[0]);
+    const pool = 'max_pool2d_simd128';
+    expect(await kernelsOf(model)).toEqual([
+      ...['image', 'shared', pool, 'requantize', pool, 'requantize', 'requantize'],
+    ]);
+  });
+
   it('requantizes again when the buffer holds another tensor by then', async () => {
     const builder = new ModelBuilder(4, 4);
     const stem = builder.conv(builder.image, { outChannels: 8, encoding: 'i8' });
