@@ -50,14 +50,23 @@ export interface SessionInfo {
   };
   /** GPU vendor and architecture, or the WASM variant. */
   readonly device: string;
-  readonly timings: { readonly downloadMs: number; readonly compileMs: number; readonly totalMs: number };
+  readonly timings: {
+    readonly downloadMs: number;
+    readonly compileMs: number;
+    readonly totalMs: number;
+  };
 }
 
 /** A frame that crossed the boundary; the worker owns and closes it. */
 export type FramePayload =
   | { readonly kind: 'bitmap'; readonly bitmap: ImageBitmap }
   | { readonly kind: 'videoFrame'; readonly frame: VideoFrame }
-  | { readonly kind: 'pixels'; readonly data: ArrayBuffer; readonly width: number; readonly height: number }
+  | {
+      readonly kind: 'pixels';
+      readonly data: ArrayBuffer;
+      readonly width: number;
+      readonly height: number;
+    }
   | { readonly kind: 'blob'; readonly blob: Blob };
 
 export interface DetectRequest {

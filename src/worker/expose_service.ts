@@ -79,8 +79,9 @@ function holdLock(name: string): Promise<boolean> {
       resolve(true);
       return held;
     };
-    // Insecure contexts have no locks, sandboxed ones refuse them.
-    const locks = navigator.locks as LockManager | undefined;
+    // Insecure contexts have no locks, sandboxed ones refuse them, and Node 20, where tests run, has no navigator.
+    const scope = globalThis as { readonly navigator?: { readonly locks?: LockManager } };
+    const locks = scope.navigator?.locks;
     if (locks === undefined) resolve(false);
     else locks.request(name, hold).catch(() => resolve(false));
   });
