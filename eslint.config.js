@@ -7,7 +7,10 @@ import { zonesRule } from './scripts/zones.js';
 
 export default defineConfig(
   {
-    ignores: ['**/dist/', 'node_modules/', 'coverage/', 'training/', 'src/engine/wasm/assembly/'],
+    ignores: [
+      ...['**/dist/', 'node_modules/', 'coverage/', 'test-results/', '.cache/', '.venv/'],
+      ...['training/', 'src/engine/wasm/assembly/'],
+    ],
   },
   {
     files: ['**/*.{ts,js,mjs}'],
