@@ -1,5 +1,5 @@
 /**
- * The measured numbers of README.md, from dist/, the packs and bench/results.json. Invents nothing: what has not been measured
+ * The measured numbers of README.md, from dist/, the packs and bench/results/. Invents nothing: what has not been measured
  * is left out. `npm run figures` writes them.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -20,13 +20,30 @@ interface Figures {
   readonly auc8: number;
 }
 
-/** bench/results.json: where it was measured, and rows of what and how much, as text. */
+/** The part of bench/results/latest.json that is shown. */
 interface BenchResults {
-  readonly machine: string;
-  readonly rows: readonly (readonly [what: string, measured: string])[];
+  readonly date: string;
+  readonly machine: {
+    readonly cpu: string;
+    readonly cores: number;
+    readonly load: readonly number[];
+    readonly browser: string;
+  };
+  readonly engines: readonly {
+    readonly engine: string;
+    readonly description: string;
+    readonly network: { readonly p50Ms: number };
+    readonly face: { readonly p50Ms: number };
+    readonly gigaMultiplyAdds: { readonly p50: number };
+  }[];
+  readonly ratios: readonly {
+    readonly engine: string;
+    readonly workload: string;
+    readonly p50: number;
+  }[];
 }
 
-const BENCH = 'bench/results.json';
+const BENCH = 'bench/results/latest.json';
 const START = '<!-- figures -->';
 const END = '<!-- /figures -->';
 
@@ -86,10 +103,32 @@ export function accuracyTable(): string {
   return table(['network', 'validation images', 'NME', 'failures at 8 %', 'AUC at 8 %'], rows);
 }
 
+/** The last benchmark, a row for each engine; empty without one. */
 function speed(): string {
   if (!existsSync(BENCH)) return '';
-  const { machine, rows } = JSON.parse(readFileSync(BENCH, 'utf8')) as BenchResults;
-  return `${table(['measured', 'result'], rows)}\n\nSpeed on: ${machine}.`;
+  const { date, machine, engines, ratios } = JSON.parse(
+    readFileSync(BENCH, 'utf8'),
+  ) as BenchResults;
+  const rows = engines.map(({ engine, description, network, face, gigaMultiplyAdds }) => {
+    const ratio = ratios.find((other) => other.engine === engine && other.workload === 'network');
+    return [
+      `${engine}: ${description}`,
+      ...[String(network.p50Ms), String(face.p50Ms), String(gigaMultiplyAdds.p50)],
+      ratio === undefined ? '1' : String(ratio.p50),
+    ];
+  });
+  const head = [
+    'engine',
+    'network, ms',
+    'crop to landmarks, ms',
+    '10^9 multiply-adds/s',
+    'times as long',
+  ];
+  const { cpu, cores, load, browser } = machine;
+  return (
+    `${table(head, rows)}\n\nMedians of ${date}: ${cpu}, ${cores} cores, ${browser}, load averages ` +
+    `${load.join(', ')} (above the number of cores, only the ratios mean something).`
+  );
 }
 
 /** Replaces the part of README.md between the two markers. */
