@@ -10,7 +10,8 @@ import { evaluate, type EvaluateOptions, type Report } from '../bench/evaluate/e
 const USAGE = `usage: npm run evaluate -- --pack FILE --data FILE.json [options]
 
   --backend wasm|reference   engine to run on (default: wasm)
-  --passes 1|2|3             regions read per image; the second is that of the landmarks found (default: 2)
+  --passes 1|2|3             regions read per image; the first is that of the box, further ones those of
+                             the landmarks found, as the SDK goes on from a search (default: 1)
   --out FILE.json            writes points, score and error of each image
 
 data: { "images": [{ "file": "relative.jpg", "points": [[x, y], ...], "box": [x, y, w, h], "normalizer": pixels }] }
@@ -29,7 +30,7 @@ function readArguments(): {
       pack: { type: 'string' },
       data: { type: 'string' },
       backend: { type: 'string', default: 'wasm' },
-      passes: { type: 'string', default: '2' },
+      passes: { type: 'string', default: '1' },
       out: { type: 'string' },
     },
   });

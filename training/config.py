@@ -17,7 +17,7 @@ class Config:
     roi_scale       side of the crop over the longer side of the landmarks' tight box
     upright         two landmarks whose connecting line is horizontal in an upright region
     sigma           standard deviation of the target Gaussian in heatmap cells
-    window          odd side of the decoding window in cells
+    window          odd side of the decoding window in cells: wide enough for the Gaussian widened by uncertainty
     coordinate_loss weight of the L1 loss on the window's expected position, in cells, added to the cross-entropy
     negatives       share of samples that show no subject; their target is the uniform distribution
     batch           samples per step
@@ -32,11 +32,11 @@ class Config:
     roi_scale: float = 1.25
     upright: tuple[int, int] = (36, 45)
     sigma: float = 1.0
-    window: int = 7
+    window: int = 9
     coordinate_loss: float = 0.5
     negatives: float = 0.05
     batch: int = 32
-    steps: int = 6000
+    steps: int = 5400
     rate: float = 2e-3
     warmup: int = 200
     seed: int = 1

@@ -33,7 +33,7 @@ DATA = [
     "FairFace images (CC BY 4.0), landmarks by MediaPipe Face Mesh (Apache-2.0)",
     "Poly Haven panoramas (CC0) as backgrounds",
 ]
-PRESENCE = 0.5
+PRESENCE = 0.65
 MAX_NME_DIFFERENCE = 0.05
 PARITY_TENSORS = ["stem.pool", "u0.d0.neck.q", "u0.d0.grow", "u0.mid.ahead", "u0.u0.grow", "u1.merge"]
 
