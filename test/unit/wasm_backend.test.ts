@@ -106,6 +106,15 @@ describe('modules', () => {
     });
   });
 
+  it('says what it runs on', async () => {
+    const backend = await createWasmBackendWith(loadModuleFile, {
+      ...options,
+      wasmVariant: 'simd128',
+    });
+    expect(backend.device).toBe('WASM simd128');
+    backend.close();
+  });
+
   it('refuses a module of another release', async () => {
     const empty = await WebAssembly.compile(
       Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00),

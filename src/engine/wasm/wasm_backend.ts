@@ -47,6 +47,8 @@ export class WasmBackend implements Backend {
   /** Never settles: a WASM module cannot be lost. */
   readonly lost = new Promise<string>(() => undefined);
   readonly variant: WasmVariant;
+  /** The module that runs, for `info.device`. */
+  readonly device: string;
   private readonly arena = new MemoryArena();
   private readonly host: ModelHost;
   private readonly models = new Set<CompiledModel>();
@@ -55,6 +57,7 @@ export class WasmBackend implements Backend {
 
   constructor(variant: WasmVariant, module: WebAssembly.Module, fusedDot: boolean) {
     this.variant = variant;
+    this.device = `WASM ${variant}`;
     const { arena } = this;
     this.host = {
       arena,
