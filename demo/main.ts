@@ -92,7 +92,9 @@ async function showPhoto(next: Photo): Promise<void> {
     const { info } = landmarker;
     showInfo(info);
     present(next.name, result, info);
-    showStatus(`${found(result)} in ${next.name} on ${result.backend}`);
+    const score = result.faces[0] && `, score ${result.faces[0].score.toFixed(2)}`;
+    const cost = `${result.timings.totalMs.toFixed(0)} ms`;
+    showStatus(`${found(result)}${score ?? ''}, ${cost} in ${next.name} on ${result.backend}`);
   } catch (error) {
     report(error, signal);
   }
@@ -165,11 +167,11 @@ function backendOfUrl(): BackendName {
   return BACKEND_NAMES.find((name) => name === asked) ?? 'auto';
 }
 
-function found({ faces, timings }: FaceLandmarkerResult): string {
+function found({ faces }: FaceLandmarkerResult): string {
   const [face] = faces;
   if (face === undefined) return 'No face found';
   const count = faces.length === 1 ? 'One face' : `${faces.length} faces`;
-  return `${count}, ${face.landmarks.length} landmarks, score ${face.score.toFixed(2)}, ${timings.totalMs.toFixed(0)} ms`;
+  return `${count}, ${face.landmarks.length} landmarks`;
 }
 
 /** Landmarks of the picture at hand, in pixels. */
