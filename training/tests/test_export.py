@@ -28,7 +28,7 @@ def model() -> GraphModule:
         for norm in model.norms.values():
             norm.gamma.uniform_(-0.3, 1.2)
             norm.beta.normal_(0, 0.3)
-        for _ in range(60):
+        for _ in range(40):
             model(torch.randint(0, 256, (4, 3, 64, 64)))
     return model.eval()
 
