@@ -166,18 +166,16 @@ class FaceSamples(torch.utils.data.Dataset):
             side *= np.exp(rng.uniform(-0.2, 0.6))
             centre = centre + rng.normal(0, 0.09, 2) * side
         mirror = rng.random() < 0.5
-        matrix = crop_matrix(centre, side, angle if not mirror else angle, self.size, mirror)
+        matrix = crop_matrix(centre, side, angle, self.size, mirror)
         border = rng.random()
-        if border < 0.4:
-            image = warp(source, matrix, self.size, cv2.BORDER_REPLICATE)
-        elif border < 0.55:
+        if 0.4 <= border < 0.55:
             image = warp(source, matrix, self.size, cv2.BORDER_CONSTANT, rng.uniform(0, 255, 3).tolist())
         else:
             image = warp(source, matrix, self.size, cv2.BORDER_REPLICATE)
+        if border >= 0.55 and self.backgrounds:
             full = np.full(source.shape[:2], 255, np.uint8)
             inside = warp(full, matrix, self.size, cv2.BORDER_CONSTANT)[..., None] >= 128
-            if self.backgrounds:
-                image = np.where(inside, image, self._background(rng))
+            image = np.where(inside, image, self._background(rng))
         points = transform(points, matrix)
         if mirror:
             points = points[self.mirror]
@@ -275,3 +273,9 @@ def evaluation_crop(image: np.ndarray, points: np.ndarray, config: Config, uprig
     matrix = crop_matrix(centre, side, angle, config.graph.input_size)
     crop = warp(image, matrix, config.graph.input_size, cv2.BORDER_REPLICATE)
     return np.ascontiguousarray(crop.transpose(2, 0, 1)), matrix
+
+
+def evaluation_crops(data: LabelledImages, config: Config, upright: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Crops uint8 [n, 3, S, S] of a whole set and their matrices [n, 2, 3]."""
+    crops, matrices = zip(*(evaluation_crop(i, p, config, upright) for i, p in zip(data.images, data.points)), strict=True)
+    return np.stack(crops), np.stack(matrices)

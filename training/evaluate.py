@@ -32,9 +32,4 @@ def evaluate_float(model, crops: np.ndarray, matrices: np.ndarray, true: np.ndar
     """NME, failure rate and AUC on crops (uint8 [n, 3, S, S]) against points in source pixels."""
     positions, scores = predict(model, crops, config.window)
     nme = metrics.nme_per_image(to_source(positions, matrices), true, metrics.inter_ocular(true))
-    return {
-        "nme": round(float(nme.mean()), 3),
-        "fr8": round(metrics.failure_rate(nme), 2),
-        "auc8": round(metrics.area_under_curve(nme), 2),
-        "score": round(float(scores.mean()), 3),
-    }
+    return metrics.figures(nme) | {"score": round(float(scores.mean()), 3)}

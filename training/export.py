@@ -20,7 +20,7 @@ from training import heatmap_codec as codec
 from training import metrics
 from training.config import Config
 from training.configs import load_config
-from training.dataset import evaluation_crop, load_set
+from training.dataset import evaluation_crops, load_set
 from training.evaluate import predict, to_source
 from training.graph import build_graph, count
 from training.integer import IntegerNetwork, integer_network
@@ -64,8 +64,7 @@ def load_master(path: pathlib.Path, config: Config) -> GraphModule:
 def validate(model: GraphModule, network: IntegerNetwork, config: Config, folder: pathlib.Path, stem: str) -> dict:
     """Float and integer figures on the same validation crops."""
     data = load_set(folder, stem)
-    crops, matrices = zip(*(evaluation_crop(i, p, config) for i, p in zip(data.images, data.points)), strict=True)
-    crops, matrices = np.stack(crops), np.stack(matrices)
+    crops, matrices = evaluation_crops(data, config)
     heatmaps = network.heatmaps(np.ascontiguousarray(crops.transpose(0, 2, 3, 1)))
     logits = torch.from_numpy(heatmaps.transpose(0, 3, 1, 2).astype(np.float64)) * network.scale
     cells, _ = codec.decode(logits, config.window)
@@ -77,11 +76,7 @@ def validate(model: GraphModule, network: IntegerNetwork, config: Config, folder
     figures: dict = {"images": len(crops)}
     for name, points in positions.items():
         nme = metrics.nme_per_image(to_source(points, matrices), data.points, normalizer)
-        figures[name] = {
-            "nme": round(float(nme.mean()), 3),
-            "fr8": round(metrics.failure_rate(nme), 2),
-            "auc8": round(metrics.area_under_curve(nme), 2),
-        }
+        figures[name] = metrics.figures(nme)
         if "yaw" in data.fields:
             figures[name]["nmeYawTo40"] = round(float(nme[np.abs(data.fields["yaw"]) <= 40].mean()), 3)
     return figures

@@ -15,6 +15,15 @@ def inter_ocular(points: np.ndarray) -> np.ndarray:
     return np.linalg.norm(points[:, 36] - points[:, 45], axis=-1)
 
 
+def figures(nme: np.ndarray) -> dict[str, float]:
+    """NME, failure rate and area under the curve of per-image errors, as cards and logs print them."""
+    return {
+        "nme": round(float(nme.mean()), 3),
+        "fr8": round(failure_rate(nme), 2),
+        "auc8": round(area_under_curve(nme), 2),
+    }
+
+
 def failure_rate(nme: np.ndarray, limit: float = 8.0) -> float:
     """Share of images above the limit, percent."""
     return float((nme > limit).mean() * 100)

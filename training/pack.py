@@ -15,19 +15,26 @@ FORMAT = "bitmarks-pack/1"
 DTYPES = {"uint8": "U8", "int8": "I8", "int16": "I16", "float16": "F16", "float32": "F32"}
 
 
+def little_endian(array: np.ndarray) -> bytes:
+    """The array's values as files hold them."""
+    return np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def payload_of(tensors: dict[str, np.ndarray]) -> bytes:
+    """All tensors, one behind the other."""
+    return b"".join(little_endian(array) for array in tensors.values())
+
+
 def safetensors_bytes(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
     """A safetensors file with the tensors in the order given."""
     header: dict = {"__metadata__": metadata}
-    payload = bytearray()
+    end = 0
     for name, array in tensors.items():
-        data = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-        header[name] = {
-            "dtype": DTYPES[array.dtype.name], "shape": list(array.shape), "data_offsets": [len(payload), len(payload) + len(data)]
-        }
-        payload += data
+        begin, end = end, end + array.nbytes
+        header[name] = {"dtype": DTYPES[array.dtype.name], "shape": list(array.shape), "data_offsets": [begin, end]}
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=True).encode()
     text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + bytes(payload)
+    return len(text).to_bytes(8, "little") + text + payload_of(tensors)
 
 
 def read_safetensors(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -99,7 +106,7 @@ def golden_image(seed: int, shape: tuple[int, int, int]) -> np.ndarray:
 
 def heatmap_hash(heatmap: np.ndarray) -> str:
     """SHA-256 of an int16 HWC heatmap, little-endian."""
-    return hashlib.sha256(np.ascontiguousarray(heatmap).astype("<i2").tobytes()).hexdigest()
+    return hashlib.sha256(little_endian(heatmap)).hexdigest()
 
 
 def pack_bytes(network: IntegerNetwork, manifest: dict, golden_seed: int = 1) -> bytes:
@@ -109,10 +116,9 @@ def pack_bytes(network: IntegerNetwork, manifest: dict, golden_seed: int = 1) ->
     hashes = [heatmap_hash(values[name][0]) for name in network.graph["outputs"]]
     manifest = manifest | {"golden": {"seed": golden_seed, "sha256": hashes}}
     tensors = pack_tensors(network)
-    payload = b"".join(np.ascontiguousarray(t).astype(t.dtype.newbyteorder("<"), copy=False).tobytes() for t in tensors.values())
     metadata = {
         "format": FORMAT,
-        "sha256": hashlib.sha256(payload).hexdigest(),
+        "sha256": hashlib.sha256(payload_of(tensors)).hexdigest(),
         "manifest": json.dumps(manifest, separators=(",", ":")),
     }
     return safetensors_bytes(tensors, metadata)

@@ -31,33 +31,32 @@ class _RoundClamp(Function):
         return torch.ops.aten.hardtanh_backward(gradient, y, 0.0, ctx.qmax), None
 
 
-class _Sign(Function):
-    """+1 where w >= 0, else -1 (sign(0) = +1); the gradient passes where |w| <= 1."""
+class _ClippedThrough(Function):
+    """Straight-through gradient of a low-bit weight, where |w| <= 1. The quantiser itself is the subclass's forward."""
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        (w,) = ctx.saved_tensors
+        return gradient * (w.abs() <= 1)
+
+
+class _Sign(_ClippedThrough):
+    """+1 where w >= 0, else -1 (sign(0) = +1)."""
 
     @staticmethod
     def forward(ctx, w: Tensor) -> Tensor:
         ctx.save_for_backward(w)
         return torch.where(w >= 0, 1.0, -1.0)
 
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        (w,) = ctx.saved_tensors
-        return gradient * (w.abs() <= 1)
 
-
-class _Ternary(Function):
-    """0 where |w| <= 0.7 * mean|w| of the filter, else sign(w) (ternary weight networks); gradient where |w| <= 1."""
+class _Ternary(_ClippedThrough):
+    """0 where |w| <= 0.7 * mean|w| of the filter, else sign(w) (ternary weight networks)."""
 
     @staticmethod
     def forward(ctx, w: Tensor) -> Tensor:
         ctx.save_for_backward(w)
         threshold = 0.7 * w.abs().mean(dim=(1, 2, 3), keepdim=True)
         return torch.where(w.abs() > threshold, w.sign(), torch.zeros_like(w))
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        (w,) = ctx.saved_tensors
-        return gradient * (w.abs() <= 1)
 
 
 class _RoundThrough(Function):

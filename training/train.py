@@ -6,17 +6,17 @@ One flat script: data, steps, checkpoints, log. A killed run continues from its 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 import pathlib
 import time
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
 from training.configs import load_config
-from training.dataset import FaceSamples, evaluation_crop, load_set, read_zip
+from training.dataset import FaceSamples, evaluation_crops, load_set, read_zip
 from training.evaluate import evaluate_float
 from training.graph import build_graph
 from training.losses import landmark_loss
@@ -47,8 +47,6 @@ def main() -> None:
     parser.add_argument("--stop-after", type=int, help="stop after this step, as a kill would (the schedule stays)")
     arguments = parser.parse_args()
 
-    import dataclasses
-
     config = load_config(arguments.config)
     if arguments.steps:
         config = dataclasses.replace(config, steps=arguments.steps)
@@ -60,8 +58,7 @@ def main() -> None:
     train_set = load_set(arguments.data, f"{arguments.stem}_train", arguments.limit)
     val_set = load_set(arguments.data, f"{arguments.stem}_val", 300 if arguments.limit is None else arguments.limit)
     backgrounds = read_zip(arguments.backgrounds) if arguments.backgrounds else []
-    crops, matrices = zip(*(evaluation_crop(i, p, config) for i, p in zip(val_set.images, val_set.points)), strict=True)
-    validation = (np.stack(crops), np.stack(matrices), val_set.points)
+    validation = (*evaluation_crops(val_set, config), val_set.points)
 
     model = GraphModule(build_graph(config.graph)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.rate)
