@@ -5,9 +5,10 @@
  */
 import { proxy, transfer } from 'comlink';
 import { BitmarksError } from '../errors';
+import { closeFrame } from '../protocol/frame';
 import type { LoadProgress, LoadRequest, SessionInfo } from '../protocol/service';
 import { absoluteUrl, resolveAssets } from './assets';
-import { captureFrame, kindOf, readable, releaseFrame, type ImageSource } from './frame_source';
+import { captureFrame, kindOf, readable, type ImageSource } from './frame_source';
 import { FrameTicker, playStream } from './frame_ticker';
 import {
   resolveOptions,
@@ -198,7 +199,7 @@ export class FaceLandmarker {
       return toFaceLandmarkerResult(result);
     } catch (error) {
       // Does nothing to a frame that was sent; one that was not is still ours.
-      releaseFrame(captured);
+      closeFrame(captured.payload);
       throw readable(error);
     }
   }

@@ -60,12 +60,6 @@ export function kindOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice(8, -1);
 }
 
-/** Frees a captured frame that is not sent after all. */
-export function releaseFrame({ payload }: CapturedFrame): void {
-  if (payload.kind === 'bitmap') payload.bitmap.close();
-  if (payload.kind === 'videoFrame') payload.frame.close();
-}
-
 /** Errors of capturing or of sending a frame, in words that say what to do. */
 export function readable(error: unknown): unknown {
   if (error instanceof BitmarksError || !(error instanceof DOMException)) return error;

@@ -1,6 +1,6 @@
 /**
- * Frames to RGBA bytes, the same for every backend: drawn upright and in display size onto one canvas that is kept. Closes
- * what it is given. Finds nothing.
+ * Frames to RGBA bytes, the same for every backend: drawn upright and in display size onto one canvas that is kept. Finds
+ * nothing.
  */
 import { BitmarksError } from '../errors';
 import type { FramePayload } from '../protocol/service';
@@ -14,12 +14,6 @@ export interface FramePixels {
 
 /** What the integer cropper can address (models/README.md section 5). */
 const MAX_SIDE_PIXELS = 8192;
-
-/** Frees the frame; the worker owns every frame it is sent. */
-export function closeFrame(frame: FramePayload): void {
-  if (frame.kind === 'bitmap') frame.bitmap.close();
-  if (frame.kind === 'videoFrame') frame.frame.close();
-}
 
 export class FrameReader {
   #canvas: OffscreenCanvas | null = null;

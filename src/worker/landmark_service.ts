@@ -9,6 +9,7 @@ import { LandmarkPipeline } from '../pipeline/landmark_pipeline';
 import type { Infer } from '../pipeline/locate';
 import { roiToCropAffine } from '../pipeline/roi';
 import { TASKS } from '../pipeline/tasks';
+import { closeFrame } from '../protocol/frame';
 import type { LandmarkResult } from '../protocol/result';
 import type {
   DetectRequest,
@@ -18,7 +19,7 @@ import type {
   LoadRequest,
   SessionInfo,
 } from '../protocol/service';
-import { closeFrame, type FramePixels } from './frame_pixels';
+import type { FramePixels } from './frame_pixels';
 import type { FetchPackOptions } from './model_loader';
 
 /** The part of a session that the service uses. */
