@@ -37,7 +37,13 @@ export const ZONES = [
   },
   {
     zone: 'src/engine/wasm/',
-    may: ['src/engine/backend', 'src/engine/planner', 'src/model/', 'src/errors'],
+    may: [
+      'src/engine/backend',
+      'src/engine/input',
+      'src/engine/planner',
+      'src/model/',
+      'src/errors',
+    ],
   },
   {
     zone: 'src/engine/webgpu/',

@@ -2,13 +2,12 @@
  * Checks what goes into the engine, once, so that no backend reads outside a frame. No pixels are touched here.
  */
 import { BitmarksError } from '../errors';
+import { MAX_FRAME_SIDE, MAX_POSITION_PIXELS, MAX_TAPS } from '../model/crop';
 import type { Shape } from '../model/types';
 import type { CropAffine, EngineInput } from './backend';
 
-const MAX_FRAME_SIDE = 8192;
-const MAX_TAPS = 8;
-/** 16384 pixels in 1/65536 pixels: every position of a crop stays within, so that 32-bit integers hold all sums. */
-const MAX_POSITION = 2 ** 30;
+/** In 1/65536 pixels: every position of a crop stays within, so that 32-bit integers hold all sums. */
+const MAX_POSITION = MAX_POSITION_PIXELS * 65536;
 
 /** Throws 'input/invalid' if the input does not fit a network with this input shape. */
 export function checkEngineInput(input: EngineInput, shape: Shape): void {
@@ -55,7 +54,7 @@ function checkAffine(affine: CropAffine, height: number, width: number): void {
   );
   if (isInside && affine.every(Number.isInteger)) return;
   throw invalid(
-    `the crop's affine is [${affine.join(', ')}], expected integers with all positions within +-16384 pixels`,
+    `the crop's affine is [${affine.join(', ')}], expected integers with all positions within +-${MAX_POSITION_PIXELS} pixels`,
   );
 }
 

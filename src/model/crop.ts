@@ -6,6 +6,11 @@
 /** [x0, y0, ux, uy, vx, vy] in 1/65536 source pixels. */
 type Affine = readonly [number, number, number, number, number, number];
 
+/** Longest side of a frame in pixels, most taps per axis, and how far from the frame's origin a position may lie, in pixels. */
+export const MAX_FRAME_SIDE = 8192;
+export const MAX_TAPS = 8;
+export const MAX_POSITION_PIXELS = 16384;
+
 /** A frame and the integer affine that crops it. */
 export interface CropSource {
   /** RGBA bytes, row-major, width * height * 4. */
@@ -13,7 +18,7 @@ export interface CropSource {
   readonly width: number;
   readonly height: number;
   readonly affine: Affine;
-  /** Taps per axis, 1..8. */
+  /** Taps per axis, 1..MAX_TAPS. */
   readonly taps: number;
 }
 

@@ -3,6 +3,7 @@
  * and from crop pixels back to the frame (models/README.md sections 3 and 5). Geometry only: no pixels, no scores.
  */
 import type { CropAffine } from '../engine/backend';
+import { MAX_POSITION_PIXELS, MAX_TAPS } from '../model/crop';
 import type { Manifest } from '../model/types';
 import type { RegionOfInterest } from '../protocol/result';
 
@@ -32,12 +33,11 @@ export interface Crop {
   readonly taps: number;
 }
 
-/** The cropper's positions must stay within +-16384 source pixels; two are kept for taps and rounding. */
-const MAX_POSITION_PIXELS = 16384 - 2;
-/** Centers further out than this belong to no frame, the largest being 8192 pixels. */
+/** How far a crop may reach; two pixels are kept for taps and rounding. */
+const MAX_REACH_PIXELS = MAX_POSITION_PIXELS - 2;
+/** Centers further out than this belong to no frame, the largest being MAX_FRAME_SIDE. */
 const MAX_CENTER_PIXELS = 12288;
 const MIN_SIDE_PIXELS = 2;
-const MAX_TAPS = 8;
 
 /** Square of side `scale` x the longer side of the box, centered on it, not rotated. */
 export function roiFromBox(box: Box, frame: FrameSize, scale: number): RegionOfInterest {
@@ -158,7 +158,7 @@ function limitRoi(
   const x = clamp(xPixels, -MAX_CENTER_PIXELS, MAX_CENTER_PIXELS);
   const y = clamp(yPixels, -MAX_CENTER_PIXELS, MAX_CENTER_PIXELS);
   // The corners lie side / sqrt(2) from the center.
-  const largest = (MAX_POSITION_PIXELS - Math.max(Math.abs(x), Math.abs(y))) * Math.SQRT2;
+  const largest = (MAX_REACH_PIXELS - Math.max(Math.abs(x), Math.abs(y))) * Math.SQRT2;
   return {
     xCenter: x / frame.width,
     yCenter: y / frame.height,

@@ -3,6 +3,7 @@
  * nothing.
  */
 import { BitmarksError } from '../errors';
+import { MAX_FRAME_SIDE } from '../model/crop';
 import type { FramePayload } from '../protocol/service';
 
 export interface FramePixels {
@@ -11,9 +12,6 @@ export interface FramePixels {
   readonly width: number;
   readonly height: number;
 }
-
-/** What the integer cropper can address (models/README.md section 5). */
-const MAX_SIDE_PIXELS = 8192;
 
 export class FrameReader {
   #canvas: OffscreenCanvas | null = null;
@@ -80,10 +78,10 @@ async function decode(blob: Blob): Promise<ImageBitmap> {
 
 function checkSize<T extends { readonly width: number; readonly height: number }>(size: T): T {
   const { width, height } = size;
-  if (width < 1 || height < 1 || width > MAX_SIDE_PIXELS || height > MAX_SIDE_PIXELS) {
+  if (width < 1 || height < 1 || width > MAX_FRAME_SIDE || height > MAX_FRAME_SIDE) {
     throw new BitmarksError(
       'input/invalid',
-      `the image is ${width} x ${height} pixels, expected 1 to ${MAX_SIDE_PIXELS} per side; scale it first`,
+      `the image is ${width} x ${height} pixels, expected 1 to ${MAX_FRAME_SIDE} per side; scale it first`,
     );
   }
   return size;

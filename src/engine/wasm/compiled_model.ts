@@ -6,6 +6,7 @@ import { BitmarksError } from '../../errors';
 import type { Model } from '../../model/types';
 import { unpackWeights } from '../../model/weights';
 import type { CompiledModel, EngineInput, Heatmaps } from '../backend';
+import { checkEngineInput } from '../input';
 import type { ConvStep, MaxPoolStep, Plan, PlanStep } from '../planner';
 import type { MemoryArena } from './arena';
 import {
@@ -328,21 +329,14 @@ class WasmModel implements CompiledModel {
   }
 
   private loadImage(input: EngineInput): void {
-    const [height, width, channels] = this.plan.inputShape;
+    checkEngineInput(input, this.plan.inputShape);
+    const [height, width] = this.plan.inputShape;
     const { image } = this.parts.addresses;
     if (input.kind === 'crop') {
-      const expected = height * width * channels;
-      if (input.data.length !== expected) {
-        throw new BitmarksError(
-          'input/invalid',
-          `a crop of ${input.data.length} bytes; this model takes ${expected} (${width} x ${height} RGB)`,
-        );
-      }
       if (this.crop === 'image') this.crop = this.imageBytes();
       this.host.arena.write(image, input.data);
       return;
     }
-    checkFrame(input);
     cropToMemory(this.host, input, height, width, image);
     this.crop = 'image';
   }
@@ -355,19 +349,6 @@ class WasmModel implements CompiledModel {
 
   private checkOpen(): void {
     if (this.closed) throw new BitmarksError('closed', 'this compiled model was closed');
-  }
-}
-
-function checkFrame(input: Extract<EngineInput, { kind: 'frame' }>): void {
-  const { data, width, height, taps } = input;
-  if (width < 1 || height < 1 || data.length !== width * height * 4) {
-    throw new BitmarksError(
-      'input/invalid',
-      `a frame of ${data.length} bytes for ${width} x ${height} pixels; expected ${width * height * 4} bytes of RGBA`,
-    );
-  }
-  if (!Number.isInteger(taps) || taps < 1 || taps > 8) {
-    throw new BitmarksError('input/invalid', `${taps} taps per axis; expected a whole number 1..8`);
   }
 }
 
