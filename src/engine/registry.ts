@@ -11,7 +11,7 @@ import type {
   BackendRefusal,
 } from './backend';
 import { loadOfferedBackend } from './offered';
-import { findGpu } from './webgpu/webgpu_device';
+import { requestAdapter } from './webgpu/webgpu_device';
 
 /** 'auto' is the fastest that runs; the reference is slow and only for those who ask for it. */
 export type BackendChoice = 'auto' | BackendName;
@@ -38,15 +38,7 @@ export const loadFactory: FactoryLoader = (name, options) => LOADERS[name](optio
 
 /** The engine's file is worth its download only where there is an adapter. */
 async function loadWebgpu({ webgpuUrl, powerPreference }: BackendOptions): Promise<BackendFactory> {
-  const adapter = await findGpu().requestAdapter(
-    powerPreference === undefined ? {} : { powerPreference },
-  );
-  if (adapter === null) {
-    throw new BitmarksError(
-      'backend/unavailable',
-      'the browser has WebGPU but no GPU adapter: the GPU is blocklisted, switched off or missing; chrome://gpu says which',
-    );
-  }
+  await requestAdapter(powerPreference);
   if (webgpuUrl === undefined) {
     throw new BitmarksError('backend/unavailable', 'no URL of the WebGPU engine was given');
   }
@@ -95,15 +87,6 @@ export async function openBackend<T>(
       : `no backend can run here. ${reasons.join('. ')}`,
     { cause: errors.at(-1)?.error },
   );
-}
-
-/** Opens a backend without preparing it. */
-export async function createBackend(
-  order: readonly BackendName[],
-  options: BackendOptions,
-  load: FactoryLoader = loadFactory,
-): Promise<Pick<Opened<unknown>, 'backend' | 'refusals'>> {
-  return openBackend(order, options, () => Promise.resolve(), load);
 }
 
 function asBitmarksError(cause: unknown): BitmarksError {

@@ -10,7 +10,7 @@ import type {
 } from '../../src/engine/backend';
 import { planGraph } from '../../src/engine/planner';
 import { createReferenceBackend } from '../../src/engine/reference/reference_backend';
-import { backendOrder, createBackend, type FactoryLoader } from '../../src/engine/registry';
+import { backendOrder, openBackend, type FactoryLoader } from '../../src/engine/registry';
 import { Session, type SessionOptions } from '../../src/engine/session';
 import { BitmarksError } from '../../src/errors';
 import { goldenImage, heatmapHash } from '../../src/model/golden';
@@ -125,19 +125,21 @@ beforeEach(() => {
 });
 
 describe('the registry', () => {
+  const unprepared = (): Promise<void> => Promise.resolve();
+
   test('tries WebGPU, then WASM; the reference only by name', () => {
     expect(backendOrder('auto')).toEqual(['webgpu', 'wasm']);
     expect(backendOrder('reference')).toEqual(['reference']);
   });
 
   test('loads the reference by itself', async () => {
-    const { backend, refusals } = await createBackend(['reference'], engine);
+    const { backend, refusals } = await openBackend(['reference'], engine, unprepared);
     expect(backend.name).toBe('reference');
     expect(refusals).toEqual([]);
   });
 
   test('says in Node that there is no WebGPU, and takes the next', async () => {
-    const { backend, refusals } = await createBackend(['webgpu', 'reference'], engine);
+    const { backend, refusals } = await openBackend(['webgpu', 'reference'], engine, unprepared);
     expect(backend.name).toBe('reference');
     expect(refusals).toEqual([
       { backend: 'webgpu', reason: expect.stringContaining('no WebGPU') as string },
@@ -150,7 +152,7 @@ describe('the registry', () => {
   ])('refuses WebGPU with %s before any download', async (_, adapter, reason) => {
     vi.stubGlobal('navigator', { gpu: { requestAdapter: () => Promise.resolve(adapter) } });
     try {
-      const opening = createBackend(['webgpu'], engine);
+      const opening = openBackend(['webgpu'], engine, unprepared);
       await expect(opening).rejects.toMatchObject({
         code: 'backend/unavailable',
         message: expect.stringContaining(reason) as string,

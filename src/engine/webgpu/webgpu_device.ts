@@ -29,23 +29,24 @@ const RAISED_LIMITS = [
 /** Taken where present: tfjs times its kernels with the first and draws with the second. */
 const WANTED_FEATURES = ['timestamp-query', 'bgra8unorm-storage'] as const;
 
-/**
- * Requests an adapter and a device.
- * Throws 'backend/unavailable' with the reason: no WebGPU, an insecure context, no adapter, or a refused device.
- */
-export async function requestWebgpuDevice(
-  powerPreference?: GPUPowerPreference,
-): Promise<WebgpuDevice> {
+/** Throws 'backend/unavailable' with the reason: no WebGPU, an insecure context, or no adapter. */
+export async function requestAdapter(powerPreference?: GPUPowerPreference): Promise<GPUAdapter> {
   const gpu = findGpu();
   const adapter = await attempt('the request for a GPU adapter failed', () =>
     gpu.requestAdapter(powerPreference === undefined ? {} : { powerPreference }),
   );
-  if (adapter === null) {
-    throw unavailable(
-      'the browser has WebGPU but offers no GPU adapter; the GPU may be blocklisted, disabled in the settings, or ' +
-        'missing. chrome://gpu shows the cause',
-    );
-  }
+  if (adapter !== null) return adapter;
+  throw unavailable(
+    'the browser has WebGPU but offers no GPU adapter; the GPU may be blocklisted, disabled in the settings, or ' +
+      'missing. chrome://gpu shows the cause',
+  );
+}
+
+/** Requests an adapter and a device. Throws 'backend/unavailable' as `requestAdapter` does, or for a refused device. */
+export async function requestWebgpuDevice(
+  powerPreference?: GPUPowerPreference,
+): Promise<WebgpuDevice> {
+  const adapter = await requestAdapter(powerPreference);
   const device = await attempt('the GPU device was refused', () =>
     adapter.requestDevice({
       label: 'bitmarks',
@@ -53,7 +54,7 @@ export async function requestWebgpuDevice(
       requiredLimits: Object.fromEntries(RAISED_LIMITS.map((name) => [name, adapter.limits[name]])),
     }),
   );
-  return { device, info: adapter.info, hasPackedDot: hasPackedDot(gpu) };
+  return { device, info: adapter.info, hasPackedDot: hasPackedDot(findGpu()) };
 }
 
 /** Whether shaders of this browser may call dot4I8Packed. */
