@@ -12,31 +12,44 @@ class Config:
     """A network, its data and its schedule.
 
     name            of the pack and of the run's folder
-    task            key of `landmark_sets` (names, mirror table, connections)
+    task            key of `training.tasks.TASKS` and of `landmark_sets`
     graph           shape of the network
-    roi_scale       side of the crop over the longer side of the landmarks' tight box
-    upright         two landmarks whose connecting line is horizontal in an upright region
-    sigma           standard deviation of the target Gaussian in heatmap cells
-    window          odd side of the decoding window in cells: wide enough for the Gaussian widened by uncertainty
-    coordinate_loss weight of the L1 loss on the window's expected position, in cells, added to the cross-entropy
-    negatives       share of samples that show no subject; their target is the uniform distribution
     batch           samples per step
     steps           optimisation steps of the whole schedule
     rate            peak learning rate of Adam; linear warm-up over `warmup` steps, then cosine to zero
     seed            of initialisation, order and augmentation
+    negatives       share of samples that show no subject
+
+    Landmark tasks:
+    roi_scale       side of the crop over the longer side of the landmarks' tight box
+    upright         two landmarks whose connecting line is horizontal in an upright region; None: regions are not rotated
+    sigma           standard deviation of the target Gaussian in heatmap cells
+    window          odd side of the decoding window in cells: wide enough for the Gaussian widened by uncertainty
+    coordinate_loss weight of the L1 loss on the window's expected position, in cells, added to the cross-entropy
+    absent          weight of the flat target of a landmark that is known to lie outside the crop (negatives have 1)
+
+    What the pack says about itself (models/README.md section 3):
+    presence, landmark, count   of the manifest's `roi`; landmark and count may be None
+    license, data               of the manifest
     """
 
     name: str
     task: str
     graph: GraphConfig
-    roi_scale: float = 1.25
-    upright: tuple[int, int] = (36, 45)
-    sigma: float = 1.0
-    window: int = 9
-    coordinate_loss: float = 0.5
-    negatives: float = 0.05
     batch: int = 32
     steps: int = 5400
     rate: float = 2e-3
     warmup: int = 200
     seed: int = 1
+    negatives: float = 0.05
+    roi_scale: float = 1.25
+    upright: tuple[int, int] | None = (36, 45)
+    sigma: float = 1.0
+    window: int = 9
+    coordinate_loss: float = 0.5
+    absent: float = 0.0
+    presence: float = 0.5
+    landmark: float | None = None
+    count: int | None = None
+    license: str = ""
+    data: tuple[str, ...] = ()

@@ -1,35 +1,60 @@
-"""Accuracy of a network on labelled crops. The integer engine that ships is measured by `npm run evaluate`."""
+"""Accuracy on validation data: `python -m training.evaluate --config pose --checkpoint FILE --data FOLDER:STEM`.
+
+The float network with simulated quantisation is measured here, the integer one by training/export.py with the same
+functions, the engine that ships by `npm run evaluate`.
+"""
 
 from __future__ import annotations
+
+import argparse
+import json
+import pathlib
 
 import numpy as np
 import torch
 
-from training import heatmap_codec as codec
-from training import metrics
+from training.configs import load_config
+from training.graph import build_graph
+from training.images import parse_source
+from training.model import GraphModule
+from training.tasks import TASKS
 
 
 @torch.no_grad()
-def predict(model, crops: np.ndarray, window: int, batch: int = 50) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in crop pixels [n, J, 2] and scores [n, J] of the last head, in evaluation mode."""
+def predict(model: GraphModule, images: np.ndarray, config, batch: int = 50) -> list:
+    """What the task's codec decodes from the last head for images uint8 [n, 3, S, S], in evaluation mode; one item per image."""
     model.eval()
-    positions, scores = [], []
-    for i in range(0, len(crops), batch):
-        logits = model(torch.from_numpy(crops[i : i + batch]))[-1]
-        cells, score = codec.decode(logits.double(), window)
-        positions.append((cells * (crops.shape[-1] / logits.shape[-1])).numpy())
-        scores.append(score.numpy())
-    return np.concatenate(positions), np.concatenate(scores)
+    found = []
+    for i in range(0, len(images), batch):
+        logits = model(torch.from_numpy(images[i : i + batch]))[-1]
+        found += TASKS[config.task].decode(logits.double(), config)
+    return found
 
 
-def to_source(points: np.ndarray, matrices: np.ndarray) -> np.ndarray:
-    """Crop pixels back to source pixels by the inverse of each crop's matrix."""
-    inverse = np.linalg.inv(matrices[:, :, :2])
-    return np.einsum("nij,nkj->nki", inverse, points - matrices[:, None, :, 2])
+def evaluate(model: GraphModule, validations: dict, config) -> dict:
+    """Figures of the first validation set, and those of further ones under their names."""
+    results = {name: v.figures(predict(model, v.images, config)) for name, v in validations.items()}
+    first, *others = results
+    return results[first] | {name: results[name] for name in others}
 
 
-def evaluate_float(model, crops: np.ndarray, matrices: np.ndarray, true: np.ndarray, config) -> dict[str, float]:
-    """NME, failure rate and AUC on crops (uint8 [n, 3, S, S]) against points in source pixels."""
-    positions, scores = predict(model, crops, config.window)
-    nme = metrics.nme_per_image(to_source(positions, matrices), true, metrics.inter_ocular(true))
-    return metrics.figures(nme) | {"score": round(float(scores.mean()), 3)}
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default="face")
+    parser.add_argument("--checkpoint", type=pathlib.Path, required=True)
+    parser.add_argument("--data", type=parse_source, action="append", required=True, help="FOLDER:STEM, repeatable")
+    parser.add_argument("--backgrounds", type=pathlib.Path, help="zip of pictures without subjects (finders)")
+    parser.add_argument("--limit", type=int, help="use only the first images")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+
+    torch.set_num_threads(arguments.threads)
+    config = load_config(arguments.config)
+    model = GraphModule(build_graph(config.graph))
+    model.load_state_dict(torch.load(arguments.checkpoint, weights_only=True)["model"])
+    validations = TASKS[config.task].validations(arguments.data, arguments.backgrounds, config, arguments.limit)
+    print(json.dumps(evaluate(model, validations, config), indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,10 @@
-"""Landmark names, mirror tables and connections per task. Data only. Sets of your own are added here."""
+"""Landmark names, mirror tables and connections per task, and the way from COCO joints. Sets of your own are added here."""
 
 from __future__ import annotations
 
 import dataclasses
+
+import numpy as np
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,4 +46,49 @@ def _face68() -> LandmarkSet:
     return LandmarkSet(names, tuple(mirror), tuple(connections))
 
 
-LANDMARK_SETS = {"face": _face68()}
+def _mpii16() -> LandmarkSet:
+    """The MPII Human Pose order (Andriluka et al., CVPR 2014); r and l are the person's own right and left."""
+    names = "r_ankle r_knee r_hip l_hip l_knee l_ankle pelvis thorax upper_neck head_top"
+    names += " r_wrist r_elbow r_shoulder l_shoulder l_elbow l_wrist"
+    mirror = (5, 4, 3, 2, 1, 0, 6, 7, 8, 9, 15, 14, 13, 12, 11, 10)
+    limbs = ((0, 1), (1, 2), (2, 6), (6, 3), (3, 4), (4, 5), (6, 7), (7, 8), (8, 9))
+    arms = ((10, 11), (11, 12), (12, 7), (7, 13), (13, 14), (14, 15))
+    return LandmarkSet(tuple(names.split()), mirror, limbs + arms)
+
+
+def _channels(*names: str) -> LandmarkSet:
+    """Output channels of a finder: what a mirrored image does to them is the codec's business."""
+    return LandmarkSet(names, tuple(range(len(names))), ())
+
+
+LANDMARK_SETS = {
+    "face": _face68(),
+    "pose": _mpii16(),
+    "face-finder": _channels("center", "size", "x", "y", "cos", "sin"),
+    "person-finder": _channels("center", "size", "x", "y"),
+}
+
+# COCO order: nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles; left before right.
+_MPII_OF_COCO = {0: 16, 1: 14, 2: 12, 3: 11, 4: 13, 5: 15, 10: 10, 11: 8, 12: 6, 13: 5, 14: 7, 15: 9}
+_UNKNOWN_BELOW = 0.2
+
+
+def mpii_from_coco(joints: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """COCO joints [n, 17, 2] with a teacher's scores [n, 17] as MPII points [n, 16, 2], known [n, 16], present [n, 16].
+
+    Pelvis and thorax are the middles of hips and shoulders and as well known as the worse of the two. Upper neck and head top
+    have no label (known 0); where nose and shoulders are known, they get a guess on the line from thorax to nose that only
+    completes the subject's box: on an upright adult the nose is about 0.21 m above the shoulder line, the crown 0.33 m.
+    """
+    points = np.zeros((len(joints), 16, 2), np.float32)
+    known = np.zeros((len(joints), 16), np.float32)
+    for k, coco in _MPII_OF_COCO.items():
+        points[:, k], known[:, k] = joints[:, coco], scores[:, coco]
+    for k, pair in ((6, [11, 12]), (7, [5, 6])):
+        points[:, k], known[:, k] = joints[:, pair].mean(1), scores[:, pair].min(1)
+    known[known < _UNKNOWN_BELOW] = 0
+    present = known > 0
+    up = joints[:, 0] - points[:, 7]
+    points[:, 8], points[:, 9] = points[:, 7] + 0.4 * up, points[:, 7] + 1.6 * up
+    present[:, 8:10] = (present[:, 7] & (scores[:, 0] >= _UNKNOWN_BELOW))[:, None]
+    return points, known, present

@@ -1,4 +1,4 @@
-"""Losses on heatmap logits. Tensors only."""
+"""Losses on a head's output. Tensors only."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from training import heatmap_codec as codec
 
 
 def landmark_loss(
-    logits: Tensor, points: Tensor, mask: Tensor, negative: Tensor, sigma: float, window: int, coordinate_weight: float
+    logits: Tensor, points: Tensor, mask: Tensor, absent: Tensor, sigma: float, window: int, coordinate_weight: float
 ) -> Tensor:
     """Cross-entropy of each heatmap with its Gaussian target, plus the L1 distance of the window's expectation.
 
-    logits [n, J, s, s]; points [n, J, 2] in cells; mask [n, J], 0 = unknown; negative [n], 1 = no subject: the target is the
-    uniform distribution, so that heatmaps of nothing are flat and their scores low. The window of the coordinate term lies around the true cell.
+    logits [n, J, s, s]; points [n, J, 2] in cells; mask [n, J], weight of the position, 0 = unknown; absent [n, J], weight of the
+    uniform distribution as target, so that heatmaps of nothing are flat and their scores low. The window of the coordinate term
+    lies around the true cell.
     """
     size = logits.shape[-1]
     log_p = logits.flatten(-2).log_softmax(-1)
@@ -22,8 +23,7 @@ def landmark_loss(
     cross_entropy = -(target * log_p).sum(-1)
     total = mask.sum().clamp_min(1)
     loss = (cross_entropy * mask).sum() / total
-    flat = -log_p.mean(-1).mean(-1)
-    loss = loss + (flat * negative).sum() / max(len(negative), 1)
+    loss = loss - (log_p.mean(-1) * absent).mean(-1).sum() / max(len(absent), 1)
     if coordinate_weight > 0:
         centre = points.floor().long().clamp(0, size - 1)
         mean, _ = codec.window_expectation(log_p, centre, size, window)

@@ -32,3 +32,18 @@ def failure_rate(nme: np.ndarray, limit: float = 8.0) -> float:
 def area_under_curve(nme: np.ndarray, limit: float = 8.0) -> float:
     """Area under the cumulative error curve from 0 to the limit, 100 = all errors are zero (exact step integral)."""
     return float(np.clip(1 - nme / limit, 0, 1).mean() * 100)
+
+
+def torso(points: np.ndarray) -> np.ndarray:
+    """Torso diameter of MPII joints [n, 16, 2]: distance of left shoulder and right hip, [n]."""
+    return np.linalg.norm(points[:, 13] - points[:, 2], axis=-1)
+
+
+def pck(predicted: np.ndarray, true: np.ndarray, normalizer: np.ndarray, counted: np.ndarray, share: float = 0.2) -> float:
+    """Percentage of correct keypoints: share of the counted points (bool [n, J]) within `share` of the normalizer [n].
+
+    Sapp and Taskar, "MODEC", CVPR 2013; PCK@0.2 with the torso diameter. Points [n, J, 2]. NaN where nothing is counted.
+    """
+    distance = np.linalg.norm(predicted - true, axis=-1)
+    correct = distance <= share * normalizer[:, None]
+    return float(correct[counted].mean() * 100) if counted.any() else float("nan")

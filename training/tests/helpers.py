@@ -1,4 +1,4 @@
-"""A tiny face set that anybody can draw: random blobs with 68 points, written in the format of training/dataset.py."""
+"""A tiny face set that anybody can draw: random blobs with 68 points, written in the format of training/images.py."""
 
 import zipfile
 

@@ -10,7 +10,7 @@ from training.tests.helpers import write_face_set
 
 
 def run(folder, runs, *extra: str) -> None:
-    command = [sys.executable, "-m", "training.train", "--config", "smoke", "--data", str(folder), "--runs", str(runs)]
+    command = [sys.executable, "-m", "training.train", "--config", "smoke", "--data", f"{folder}:faces", "--runs", str(runs)]
     result = subprocess.run([*command, "--workers", "0", "--threads", "1", *extra], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
 

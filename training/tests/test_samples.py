@@ -5,11 +5,13 @@ import json
 import cv2
 import numpy as np
 
-from training import dataset
+from training import augment, crops
 from training.config import Config
 from training.configs import load_config
 from training.evaluation_set import write_evaluation_set
+from training.face_samples import FaceSamples
 from training.graph import GraphConfig
+from training.images import Source, load_mixture
 from training.landmark_sets import LANDMARK_SETS
 from training.tests.helpers import face_template, write_face_set
 
@@ -25,7 +27,7 @@ def test_mirror_table_is_an_involution_that_mirrors_the_template():
 def test_region_is_upright_and_scaled():
     points = np.zeros((68, 2))
     points[36], points[45], points[8] = (10, 10), (30, 30), (10, 30)
-    centre, side, angle = dataset.region_of(points[[36, 45, 8]], 2.0, (0, 1))
+    centre, side, angle = crops.region_of(points[[36, 45, 8]], 2.0, (0, 1))
     assert np.isclose(angle, np.pi / 4)
     # In the region's own axes the box is 28.28 wide and 14.14 high.
     assert np.isclose(side, 2 * np.hypot(20, 20))
@@ -36,21 +38,21 @@ def test_a_disc_lands_where_the_matrix_says():
     image = np.zeros((144, 144, 3), np.uint8)
     cv2.circle(image, (60, 80), 5, (255, 255, 255), -1)
     for mirror in (False, True):
-        matrix = dataset.crop_matrix(np.array([70.0, 75.0]), 100.0, 0.4, 128, mirror)
-        crop = dataset.warp(image, matrix, 128, cv2.BORDER_CONSTANT)[..., 0].astype(float)
+        matrix = crops.crop_matrix(np.array([70.0, 75.0]), 100.0, 0.4, 128, mirror)
+        crop = crops.warp(image, matrix, 128, cv2.BORDER_CONSTANT)[..., 0].astype(float)
         y, x = np.mgrid[0:128, 0:128] + 0.5
         found = np.array([(crop * x).sum(), (crop * y).sum()]) / crop.sum()
-        expected = dataset.transform(np.array([[60.5, 80.5]]), matrix)[0]
+        expected = crops.transform(np.array([[60.5, 80.5]]), matrix)[0]
         assert np.abs(found - expected).max() < 0.05
 
 
 def test_samples_are_a_function_of_their_index(tmp_path):
     write_face_set(tmp_path, "faces_train", 8)
-    data = dataset.load_set(tmp_path, "faces_train")
+    data = load_mixture([Source(tmp_path, "faces")], "train")
     backgrounds = [np.random.default_rng(0).integers(0, 255, (160, 160, 3), dtype=np.uint8)]
     config = Config(name="t", task="face", graph=GraphConfig())
-    whole = dataset.FaceSamples(data, backgrounds, config, 0, 40)
-    tail = dataset.FaceSamples(data, backgrounds, config, 25, 40)
+    whole = FaceSamples(data, backgrounds, config, 0, 40)
+    tail = FaceSamples(data, backgrounds, config, 25, 40)
     for a, b in zip(whole[30], tail[5], strict=True):
         assert (a == b).all()
 
@@ -59,7 +61,7 @@ def test_occlusion_low_light_and_noise_keep_the_shape():
     rng = np.random.default_rng(1)
     image = rng.integers(0, 255, (128, 128, 3), dtype=np.uint8)
     for _ in range(60):
-        out = dataset.photometric(dataset.occlude(image, face_template() + 64, rng, []), rng)
+        out = augment.photometric(augment.occlude(image, face_template() + 64, rng, []), rng)
         assert out.shape == (128, 128, 3) and out.dtype == np.uint8
 
 

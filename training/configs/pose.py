@@ -1,0 +1,23 @@
+"""pose: 16 joints in MPII order, the network of `face` with another head."""
+
+import dataclasses
+
+from training.config import Config
+from training.configs.face import CONFIG as FACE
+
+CONFIG = Config(
+    name="pose",
+    task="pose",
+    graph=dataclasses.replace(FACE.graph, landmarks=16),
+    upright=None,
+    absent=0.25,
+    presence=0.4,
+    landmark=0.3,
+    count=8,
+    license="Apache-2.0; trained on photos of Open Images (CC BY 2.0), COCO and PASCAL VOC, and on rendered people",
+    data=(
+        "Open Images, COCO and PASCAL VOC photos by way of Human Dataset v2 (CC BY 4.0), joints by MoveNet (Apache-2.0)",
+        "People rendered from MakeHuman assets (CC0) and CMU motion capture",
+        "Poly Haven panoramas (CC0) as backgrounds",
+    ),
+)

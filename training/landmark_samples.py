@@ -1,0 +1,54 @@
+"""What augmented landmark samples of all tasks have in common: their item, their order, their negatives."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from training.augment import background_view, photometric, scrap
+from training.config import Config
+from training.images import Mixture
+from training.landmark_sets import LANDMARK_SETS
+
+
+class LandmarkSamples(torch.utils.data.Dataset):
+    """Endless augmented samples; item i is a pure function of (seed, i), so that a resumed run continues exactly.
+
+    Item: image uint8 [3, S, S]; points float32 [J, 2] in heatmap cells; mask float32 [J], weight of the position (0 where the
+    landmark is unknown, outside the crop, or there is no subject); absent float32 [J], weight of the flat target. A task
+    says how a positive sample is made: `_positive(rng)` gives (image, points in crop pixels, mask, absent).
+    """
+
+    def __init__(self, data: Mixture, backgrounds: list[np.ndarray], config: Config, start: int, stop: int) -> None:
+        self.data, self.backgrounds, self.config = data, backgrounds, config
+        self.start, self.stop = start, stop
+        self.size = config.graph.input_size
+        self.mirror = np.array(LANDMARK_SETS[config.task].mirror)
+        for some in data.sets:
+            if some.points.shape[1] != len(self.mirror):
+                raise SystemExit(f"a set has {some.points.shape[1]} points per image, '{config.task}' needs {len(self.mirror)}")
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __getitem__(self, i: int):
+        rng = np.random.default_rng((self.config.seed, self.start + i))
+        negative = rng.random() < self.config.negatives
+        image, points, mask, absent = self._negative(rng) if negative else self._positive(rng)
+        image = photometric(image, rng)
+        cells = points * (self.size // 4) / self.size
+        return (
+            torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
+            torch.from_numpy(cells.astype(np.float32)),
+            torch.from_numpy(mask.astype(np.float32)),
+            torch.from_numpy(absent.astype(np.float32)),
+        )
+
+    def _negative(self, rng: np.random.Generator):
+        joints = len(self.mirror)
+        if rng.random() < 0.7 and self.backgrounds:
+            image = background_view(self.backgrounds, self.size, rng)
+        else:
+            data = self.data.set(rng)
+            image = scrap(data.images[rng.integers(len(data))], self.size, rng)
+        return image, np.zeros((joints, 2), np.float32), np.zeros(joints), np.ones(joints)

@@ -1,0 +1,58 @@
+"""What each task has of its own: samples, loss, validation and codec. The one place that train, evaluate and export ask."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+
+from torch import Tensor
+
+from training import landmark_validation
+from training.config import Config
+from training.face_samples import FaceSamples
+from training.images import Source, load_set
+from training.landmark_validation import FaceValidation, PoseValidation
+from training.losses import landmark_loss
+from training.pose_samples import PoseSamples
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A kind of network.
+
+    samples(mixture, backgrounds, config, start, stop): data set whose items are an image and the targets of `loss`
+    loss(output, targets, config, last): of one head; `last` is true for the most refined one
+    validations(sources, backgrounds zip or None, config, limit): sets by name, each with `images` uint8 [n, 3, S, S],
+        `figures(found)`, and `compared`: the figure in which float and integer network may differ, and by how much
+    decode(logits, config): one `found` per image
+    codec(config, scale): codec of the manifest; scale is the logit per unit of the integer output
+    backgrounds: part of the panoramas that training sees; None is all
+    """
+
+    samples: type
+    loss: Callable[[Tensor, list[Tensor], Config, bool], Tensor]
+    validations: Callable[[list[Source], pathlib.Path | None, Config, int | None], dict]
+    decode: Callable[[Tensor, Config], list]
+    codec: Callable[[Config, float], dict]
+    backgrounds: str | None = "train"
+
+
+def _landmark_task(samples: type, validation: type, backgrounds: str | None) -> Task:
+    def loss(output: Tensor, targets: list[Tensor], config: Config, last: bool) -> Tensor:
+        return landmark_loss(output, *targets, config.sigma, config.window, config.coordinate_loss if last else 0.0)
+
+    def validations(sources: list[Source], _zip: pathlib.Path | None, config: Config, limit: int | None) -> dict:
+        found = [s for s in sources if s.path("val").exists()]
+        return {s.stem: validation(load_set(s.folder, f"{s.stem}_val", limit), config) for s in found}
+
+    def codec(config: Config, scale: float) -> dict:
+        return {"type": "softmax", "stride": 4, "window": config.window, "scale": scale}
+
+    return Task(samples, loss, validations, landmark_validation.decode, codec, backgrounds)
+
+
+TASKS = {
+    "face": _landmark_task(FaceSamples, FaceValidation, None),
+    "pose": _landmark_task(PoseSamples, PoseValidation, "train"),
+}
