@@ -76,13 +76,16 @@ def occlude(image: np.ndarray, points: np.ndarray, rng: np.random.Generator, bac
     return np.clip(image * (1 - alpha) + fill * alpha, 0, 255).astype(np.uint8)
 
 
-def photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Light, colour, resolution, blur, noise and JPEG damage; geometry stays."""
-    size = image.shape[0]
-    if rng.random() < 0.15:  # a small face, enlarged
-        small = int(size * rng.uniform(0.25, 0.7))
-        image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
-        image = cv2.resize(image, (size, size), interpolation=rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC]))
+def photometric(image: np.ndarray, rng: np.random.Generator, coarsest: float = 0.25) -> np.ndarray:
+    """Light, colour, resolution, blur, noise and JPEG damage of uint8 [h, w, 3]; geometry stays.
+
+    `coarsest` is the smallest resolution, relative to the image's own, that an enlarged small picture may have.
+    """
+    height, width = image.shape[:2]
+    if rng.random() < 0.15:  # a small picture, enlarged
+        share = rng.uniform(coarsest, 0.7)
+        image = cv2.resize(image, (int(width * share), int(height * share)), interpolation=cv2.INTER_AREA)
+        image = cv2.resize(image, (width, height), interpolation=rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC]))
     if rng.random() < 0.12:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.8))
     if rng.random() < 0.06:
@@ -109,8 +112,8 @@ def photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             image = cv2.addWeighted(image, t := float(rng.uniform(0, 1)), grey, 1 - t, 0)
     if rng.random() < 0.15:  # light from one side
         angle = rng.uniform(0, 2 * np.pi)
-        ramp = np.linspace(-1, 1, size, dtype=np.float32)
-        field = ramp[None] * np.cos(angle) + ramp[:, None] * np.sin(angle)
+        across, down = (np.linspace(-1, 1, n, dtype=np.float32) for n in (width, height))
+        field = across[None] * np.cos(angle) + down[:, None] * np.sin(angle)
         image = np.clip(image * (1 + rng.uniform(0.2, 0.8) * field[..., None]), 0, 255).astype(np.uint8)
     if rng.random() < 0.25:
         noise = np.empty(image.shape, np.int16)

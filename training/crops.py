@@ -37,11 +37,12 @@ def transform(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
-def warp(image: np.ndarray, matrix: np.ndarray, size: int, border: int, value=(0, 0, 0)) -> np.ndarray:
-    """Samples the crop; OpenCV counts from pixel centres, matrices here from pixel edges."""
+def warp(image: np.ndarray, matrix: np.ndarray, size: int | tuple[int, int], border: int, value=(0, 0, 0)) -> np.ndarray:
+    """Samples the crop of `size` (side, or width and height); OpenCV counts from pixel centres, matrices here from pixel edges."""
     m = matrix.copy()
     m[:, 2] += m[:, :2] @ [0.5, 0.5] - 0.5
     shrink = np.sqrt(abs(np.linalg.det(m[:, :2])))
     if shrink < 0.6:  # average before sampling, as the engine's taps do
         image = cv2.GaussianBlur(image, (0, 0), 0.35 / shrink)
-    return cv2.warpAffine(image, m, (size, size), flags=cv2.INTER_LINEAR, borderMode=border, borderValue=value)
+    size = (size, size) if isinstance(size, int) else size
+    return cv2.warpAffine(image, m, size, flags=cv2.INTER_LINEAR, borderMode=border, borderValue=value)

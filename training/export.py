@@ -98,7 +98,7 @@ def manifest_of(config: Config, network: IntegerNetwork, figures: dict) -> dict:
         "roi": roi | {name: value for name, value in optional.items() if value is not None},
         "evaluation": figures.get(first, {}) | {name: figures[name] for name in others},
         "data": list(config.data),
-        "recipe": f"training/configs/{config.name}.py",
+        "recipe": f"training/configs/{config.name.replace('-', '_')}.py",
     }
 
 

@@ -91,7 +91,7 @@ def load_set(folder: pathlib.Path, stem: str, limit: int | None = None) -> Label
     if "yaw" in fields:
         # The teacher's labels degrade beyond 35 degrees: weight 1 falls linearly to 0.25 at 55 degrees.
         weights = np.clip(1 - 0.75 * (np.abs(fields["yaw"].astype(np.float32)) - 35) / 20, 0.25, 1)
-    if "joints" in fields:
+    if "scores" in fields:
         points, known, present = mpii_from_coco(fields["joints"], fields["scores"])
     else:
         points = fields.pop("landmarks")
@@ -110,6 +110,11 @@ class Mixture:
     def set(self, rng: np.random.Generator) -> LabelledImages:
         """One of the sets, by share."""
         return self.sets[0 if len(self.sets) == 1 else rng.choice(len(self.sets), p=self.shares)]
+
+    def with_points(self, count: int) -> "Mixture | None":
+        """The sets of that many points per image, in their shares; None if there is none."""
+        chosen = [(s, share) for s, share in zip(self.sets, self.shares, strict=True) if s.points.shape[1] == count]
+        return Mixture([s for s, _ in chosen], [share for _, share in chosen]) if chosen else None
 
     def draw(self, rng: np.random.Generator) -> tuple[LabelledImages, int]:
         """A set and the index of one of its rows, by share and weight."""

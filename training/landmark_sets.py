@@ -92,3 +92,36 @@ def mpii_from_coco(joints: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, 
     points[:, 8], points[:, 9] = points[:, 7] + 0.4 * up, points[:, 7] + 1.6 * up
     present[:, 8:10] = (present[:, 7] & (scores[:, 0] >= _UNKNOWN_BELOW))[:, None]
     return points, known, present
+
+
+# Medians of 3,000 labelled faces with |yaw| < 20 degrees, in units of the distance between the middles of the eyes: longer side of
+# the tight box of the 68 points, and how far below the eyes its centre lies. COCO ears are 2.28 of that unit apart.
+_FACE_PER_EYES, _FACE_BELOW_EYES, _FACE_PER_EARS = 2.18, 0.67, 2.18 / 2.28
+
+
+def face_of_coco(joints: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray | None, bool]:
+    """Corners [4, 2] of the face box of a person with COCO joints [17, 2], clockwise from the upper left; whether they are vague.
+
+    Exact enough only for faces that look at the camera with all five points known; else the box is an upright square around what
+    is known of the head, or None.
+    """
+    nose, left_eye, right_eye, left_ear, right_ear = joints[:5]
+    eyes, ears = left_eye - right_eye, left_ear - right_ear
+    width = float(np.hypot(*ears))
+    frontal = (scores[:5] > 0.5).all() and width > 0
+    frontal = frontal and abs((nose - (left_ear + right_ear) / 2) @ ears) < 0.25 * width**2
+    if frontal:
+        distance = float(np.hypot(*eyes))
+        across = eyes / max(distance, 1e-6)
+        down = np.array([-across[1], across[0]])
+        half = (_FACE_PER_EYES * distance + _FACE_PER_EARS * width) / 4
+        centre = (left_eye + right_eye) / 2 + _FACE_BELOW_EYES * distance * down
+    else:
+        known = scores[:5] >= _UNKNOWN_BELOW
+        if not known.any():
+            return None, True
+        across, down = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+        half = max(float(np.ptp(joints[:5][known], axis=0).max()), 0.6 * float(np.hypot(*(joints[5] - joints[6])))) / 2
+        centre = joints[:5][known].mean(0)
+    corners = [centre + half * (x * across + y * down) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+    return np.array(corners, np.float32), not frontal

@@ -29,3 +29,19 @@ def landmark_loss(
         mean, _ = codec.window_expectation(log_p, centre, size, window)
         loss = loss + coordinate_weight * ((mean - points).abs().sum(-1) * mask).sum() / total
     return loss
+
+
+def centers_loss(output: Tensor, heat: Tensor, weight: Tensor, values: Tensor, positive: Tensor) -> Tensor:
+    """Penalty-reduced focal loss of the centre channel plus the L1 loss of the others (Zhou et al., "Objects as Points", 2019).
+
+    output [n, C, s, s]; the targets are those of `centers_codec.encode`, stacked. The focal loss is summed over cells and divided
+    by the number of centres, the L1 loss by the weight of the cells it counts.
+    """
+    center = output[:, 0]
+    p = center.sigmoid()
+    log_p, log_not = torch.nn.functional.logsigmoid(center), torch.nn.functional.logsigmoid(-center)
+    is_center = heat >= 1
+    focal = torch.where(is_center, (1 - p) ** 2 * log_p, (1 - heat) ** 4 * p**2 * log_not * weight)
+    loss = -focal.sum() / is_center.sum().clamp_min(1)
+    distance = (output[:, 1:] - values).abs().sum(1)
+    return loss + (distance * positive).sum() / positive.sum().clamp_min(1)

@@ -25,7 +25,7 @@ class PoseSamples(LandmarkSamples):
         source = source[:height, :width]
         present = present & inside(points, width, height)
         # The copy of the photos that carries COCO joints squeezed each to a square (training/README.md).
-        stretch = np.array([rng.uniform(1, 1.5) if "joints" in data.fields else 1.0, 1.0])
+        stretch = np.array([rng.uniform(1, 1.5) if "scores" in data.fields else 1.0, 1.0])
         centre, side, angle = region_of((points * stretch)[present], config.roi_scale, config.upright)
         angle += rng.normal(0, 0.25) if rng.random() < 0.85 else rng.uniform(-0.8, 0.8)
         if rng.random() < 0.5:  # as a tracker sees it

@@ -8,12 +8,13 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from training import landmark_validation
+from training import centers_codec, finder_validation, landmark_validation
 from training.config import Config
 from training.face_samples import FaceSamples
+from training.finder_samples import FaceFinderSamples, PersonFinderSamples
 from training.images import Source, load_set
 from training.landmark_validation import FaceValidation, PoseValidation
-from training.losses import landmark_loss
+from training.losses import centers_loss, landmark_loss
 from training.pose_samples import PoseSamples
 
 
@@ -52,7 +53,22 @@ def _landmark_task(samples: type, validation: type, backgrounds: str | None) -> 
     return Task(samples, loss, validations, landmark_validation.decode, codec, backgrounds)
 
 
+def _finder_task(samples: type) -> Task:
+    def loss(output: Tensor, targets: list[Tensor], _config: Config, _last: bool) -> Tensor:
+        return centers_loss(output, *targets)
+
+    def validations(sources: list[Source], backgrounds: pathlib.Path | None, config: Config, limit: int | None) -> dict:
+        return {"frames": finder_validation.FinderValidation(samples, sources, backgrounds, config, limit)}
+
+    def codec(_config: Config, scale: float) -> dict:
+        return {"type": "centers", "stride": centers_codec.STRIDE, "scale": scale, "unit": centers_codec.UNIT}
+
+    return Task(samples, loss, validations, finder_validation.decode, codec)
+
+
 TASKS = {
     "face": _landmark_task(FaceSamples, FaceValidation, None),
     "pose": _landmark_task(PoseSamples, PoseValidation, "train"),
+    "face-finder": _finder_task(FaceFinderSamples),
+    "person-finder": _finder_task(PersonFinderSamples),
 }

@@ -6,8 +6,8 @@ from training.config import Config
 
 
 def load_config(name: str) -> Config:
-    """The configuration called `name` (a module of this package)."""
+    """The configuration called `name`: a module of this package, with underscores where the name has hyphens."""
     try:
-        return importlib.import_module(f"training.configs.{name}").CONFIG
+        return importlib.import_module(f"training.configs.{name.replace('-', '_')}").CONFIG
     except ModuleNotFoundError as error:
         raise SystemExit(f"no configuration '{name}' in training/configs: {error}") from error
