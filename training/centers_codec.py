@@ -1,4 +1,4 @@
-"""Subjects to centre maps and back (models/README.md, codec `centers`); twin of src/pipeline/centers_codec.ts.
+"""Subjects to centre maps and back (models/README.md section 6); twin of src/pipeline/centers_codec.ts.
 
 Zhou, Wang and Kraehenbuehl, "Objects as Points", 2019. A subject is (x, y, size, angle): centre and longer side of its tight box in
 input pixels (continuous: 0 is the left edge), angle in radians, clockwise. Output channels: center, size, x, y and, for subjects that

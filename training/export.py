@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 import torch
 
-from training import heatmap_codec as codec
 from training.config import Config
 from training.configs import load_config
 from training.evaluate import predict
@@ -27,8 +26,8 @@ from training.landmark_sets import LANDMARK_SETS
 from training.model import GraphModule
 from training.pack import golden_image, pack_bytes, read_safetensors, safetensors_bytes
 from training.tasks import TASKS
+from training.vectors import write_centers_vectors, write_codec_vectors, write_parity
 
-PARITY_TENSORS = ["stem.pool", "u0.d0.neck.q", "u0.d0.grow", "u0.mid.ahead", "u0.u0.grow", "u1.merge"]
 
 
 def save_master(model: GraphModule, path: pathlib.Path) -> None:
@@ -102,33 +101,6 @@ def manifest_of(config: Config, network: IntegerNetwork, figures: dict) -> dict:
     }
 
 
-def write_parity(network: IntegerNetwork, image: np.ndarray, path: pathlib.Path) -> None:
-    """Input, named inner tensors and outputs of one image."""
-    values = network.run(image[None])
-    names = [n for n in PARITY_TENSORS if n in values] + network.graph["outputs"]
-    tensors = {"input": image} | {name: values[name][0] for name in names}
-    path.write_bytes(safetensors_bytes(tensors, {"format": "bitmarks-parity/1"}))
-
-
-def write_codec_vectors(path: pathlib.Path) -> None:
-    """Integer heatmaps with what the codec decodes from them."""
-    rng = np.random.default_rng(7)
-    cases = []
-    for size, window, scale in [(8, 5, 0.05), (8, 7, 0.01), (5, 3, 0.2), (6, 7, 0.0007)]:
-        values = rng.integers(-300, 300, (size, size))
-        values[tuple(rng.integers(0, size, 2))] = 500
-        if size == 5:
-            values[:] = 7  # a flat map: the peak is the first cell
-        cells, score = codec.decode(torch.from_numpy(values[None, None] * scale), window)
-        cases.append(
-            {
-                "size": size, "window": window, "scale": scale, "stride": 4, "values": values.reshape(-1).tolist(),
-                "x": float(cells[0, 0, 0]) * 4, "y": float(cells[0, 0, 1]) * 4, "score": float(score[0, 0]),
-            }
-        )
-    path.write_text(json.dumps({"cases": cases}) + "\n")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default="face")
@@ -168,6 +140,7 @@ def main() -> None:
     arguments.vectors.mkdir(parents=True, exist_ok=True)
     write_parity(network, image, arguments.vectors / f"{config.name}.parity.safetensors")
     write_codec_vectors(arguments.vectors / "heatmap_codec.json")
+    write_centers_vectors(arguments.vectors / "centers_codec.json")
     print(f"{config.name}.bitmarks: {len(pack):,} bytes, {count(network.graph)}")
 
 

@@ -9,8 +9,9 @@ import torch
 from safetensors.numpy import load as load_safetensors
 
 from training.config import Config
+from training.configs import load_config
 from training.export import load_master, manifest_of, save_master
-from training.graph import GraphConfig, build_graph
+from training.graph import GraphConfig, build_graph, count
 from training.integer import integer_network
 from training.model import GraphModule, key
 from training.pack import encode_weights, golden_image, heatmap_hash, pack_bytes, read_safetensors
@@ -98,3 +99,16 @@ def test_master_weights_give_the_same_network(model, tmp_path):
         assert (weight == b.weights[name]).all()
         if name not in ("stem", "u1.head"):
             assert (weight == original.weights[name]).all(), "rounding to fp16 may not flip a sign"
+
+
+def test_a_finders_pack_says_how_its_centres_are_read():
+    config = load_config("person-finder")
+    network = integer_network(GraphModule(build_graph(config.graph)).eval())
+    manifest = manifest_of(config, network, {"frames": {"images": 3}, "more": {"images": 1}})
+    assert manifest["codec"] == {"type": "centers", "stride": 4, "scale": network.scale, "unit": 16.0}
+    assert manifest["landmarks"] == ["center", "size", "x", "y"] and manifest["mirror"] == [0, 1, 2, 3]
+    assert manifest["roi"] == {"scale": 1.0, "upright": None, "presence": config.presence}
+    assert manifest["evaluation"] == {"images": 3, "more": {"images": 1}}
+    assert manifest["recipe"] == "training/configs/person_finder.py"
+    counts = count(network.graph)
+    assert counts["multiplyAdds"] < 40e6 and len(pack_bytes(network, manifest)) < 40_000

@@ -1,6 +1,7 @@
 """Crops, mirror table and augmentation geometry."""
 
 import json
+import zipfile
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from training.configs import load_config
 from training.evaluation_set import write_evaluation_set
 from training.face_samples import FaceSamples
 from training.graph import GraphConfig
-from training.images import Source, load_mixture
+from training.images import Source, load_mixture, read_backgrounds
 from training.landmark_sets import LANDMARK_SETS
 from training.tests.helpers import face_template, write_face_set
 
@@ -78,3 +79,23 @@ def test_evaluation_set_moves_points_to_pixel_edges(tmp_path):
     assert [row["file"] for row in rows] == ["1.jpg", "2.jpg"]
     assert np.allclose(rows[1]["points"], points[1] + 0.5, atol=1e-3)
     assert (tmp_path / "out" / "2.jpg").stat().st_size > 100
+
+
+def test_sets_are_mixed_by_their_shares(tmp_path):
+    write_face_set(tmp_path, "a_train", 3)
+    write_face_set(tmp_path, "b_train", 2)
+    mixture = load_mixture([Source(tmp_path, "a", 3.0), Source(tmp_path, "b", 1.0)], "train")
+    rng = np.random.default_rng(0)
+    first = sum(mixture.draw(rng)[0] is mixture.sets[0] for _ in range(2000))
+    assert 1420 < first < 1580
+    assert mixture.with_points(16) is None and len(mixture.with_points(68).sets) == 2
+
+
+def test_backgrounds_are_held_out_by_panorama(tmp_path):
+    picture = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        for name in "abcdefghi":
+            for view in range(3):
+                archive.writestr(f"{name}_1k_{view}.jpg", picture)
+    counts = {part: len(read_backgrounds(tmp_path / "b.zip", part)) for part in (None, "train", "tune", "val")}
+    assert counts == {None: 27, "train": 21, "tune": 3, "val": 3}
