@@ -78,7 +78,7 @@ def read_zip(path: pathlib.Path, names: list[str]) -> list[np.ndarray]:
 
 
 def load_set(folder: pathlib.Path, stem: str, limit: int | None = None) -> LabelledImages:
-    """Reads `<stem>.npz` and `<stem>.zip`. Samples far in profile weigh less where the set has a `yaw` field."""
+    """Reads `<stem>.npz` and `<stem>.zip`. Samples far in profile weigh less where the set has `yaw` but not `visibility`."""
     path = folder / f"{stem}.npz"
     if not path.exists():
         raise SystemExit(f"no data set '{path}': expected FOLDER:STEM of files named STEM_train.npz and STEM_val.npz")
@@ -88,8 +88,9 @@ def load_set(folder: pathlib.Path, stem: str, limit: int | None = None) -> Label
         ending = pathlib.Path(archive.namelist()[0]).suffix
     images = read_zip(folder / f"{stem}.zip", [f"{i}{ending}" for i in fields["ids"]])
     weights = np.ones(len(images), np.float32)
-    if "yaw" in fields:
-        # The teacher's labels degrade beyond 35 degrees: weight 1 falls linearly to 0.25 at 55 degrees.
+    if "yaw" in fields and "visibility" not in fields:
+        # A teacher's labels degrade beyond 35 degrees: weight 1 falls linearly to 0.25 at 55 degrees. Only rendered sets know
+        # what is visible, and their labels are exact.
         weights = np.clip(1 - 0.75 * (np.abs(fields["yaw"].astype(np.float32)) - 35) / 20, 0.25, 1)
     if "scores" in fields:
         points, known, present = mpii_from_coco(fields["joints"], fields["scores"])

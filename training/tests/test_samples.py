@@ -12,7 +12,7 @@ from training.configs import load_config
 from training.evaluation_set import write_evaluation_set
 from training.face_samples import FaceSamples
 from training.graph import GraphConfig
-from training.images import Source, load_mixture, read_backgrounds
+from training.images import Source, load_mixture, load_set, read_backgrounds
 from training.landmark_sets import LANDMARK_SETS
 from training.tests.helpers import face_template, write_face_set
 
@@ -99,3 +99,12 @@ def test_backgrounds_are_held_out_by_panorama(tmp_path):
                 archive.writestr(f"{name}_1k_{view}.jpg", picture)
     counts = {part: len(read_backgrounds(tmp_path / "b.zip", part)) for part in (None, "train", "tune", "val")}
     assert counts == {None: 27, "train": 21, "tune": 3, "val": 3}
+
+
+def test_profiles_weigh_less_unless_their_labels_are_exact(tmp_path):
+    write_face_set(tmp_path, "faces_train", 3)
+    fields = dict(np.load(tmp_path / "faces_train.npz")) | {"yaw": np.array([0, -45, 80])}
+    np.savez(tmp_path / "faces_train.npz", **fields)
+    assert np.allclose(load_set(tmp_path, "faces_train").weights, [1, 0.625, 0.25])
+    np.savez(tmp_path / "faces_train.npz", **fields, visibility=np.ones((3, 68)))
+    assert (load_set(tmp_path, "faces_train").weights == 1).all()
