@@ -7,19 +7,34 @@ import json
 import pathlib
 import zipfile
 
-import numpy as np
+from training.images import load_set
+
+KNOWN = 0.5
+"""Labels of less weight are written as unknown."""
 
 
 def write_evaluation_set(folder: pathlib.Path, stem: str, out: pathlib.Path, limit: int | None = None) -> pathlib.Path:
-    """Unpacks the images and writes `<out>/<stem>.json`; points with the centre of the first pixel at (0.5, 0.5)."""
+    """Unpacks the images and writes `<out>/<stem>.json`; points with the centre of the first pixel at (0.5, 0.5), null if unknown.
+
+    Where some point of a row is unknown, the row says the box of the subject, which the points known do not span.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    images = []
-    with np.load(folder / f"{stem}.npz") as data, zipfile.ZipFile(folder / f"{stem}.zip") as archive:
-        for i, points in zip(data["ids"][:limit], data["landmarks"][:limit], strict=True):
-            archive.extract(f"{i}.jpg", out)
-            images.append({"file": f"{i}.jpg", "points": (points.astype(float) + 0.5).round(3).tolist()})
+    data = load_set(folder, stem, limit)
+    rows = []
+    with zipfile.ZipFile(folder / f"{stem}.zip") as archive:
+        ending = pathlib.Path(archive.namelist()[0]).suffix
+        for i, points, known, present in zip(data.fields["ids"], data.points, data.known, data.present, strict=True):
+            archive.extract(f"{i}{ending}", out)
+            row: dict = {
+                "file": f"{i}{ending}",
+                "points": [p if k >= KNOWN else None for p, k in zip(points.astype(float).round(3).tolist(), known, strict=True)],
+            }
+            if None in row["points"]:
+                low, high = points[present].min(0).astype(float), points[present].max(0).astype(float)
+                row["box"] = [*low.round(3).tolist(), *(high - low).round(3).tolist()]
+            rows.append(row)
     path = out / f"{stem}.json"
-    path.write_text(json.dumps({"images": images}))
+    path.write_text(json.dumps({"images": rows}))
     return path
 
 

@@ -55,8 +55,12 @@ class FaceValidation(LandmarkValidation):
     compared = ("nme", 0.05)
     """The figure in which the integer network may differ from the float one, and by how much."""
 
+    def errors(self, found: list) -> np.ndarray:
+        """NME of each image, percent."""
+        return metrics.nme_per_image(self.source_points(found), self.data.points, metrics.inter_ocular(self.data.points))
+
     def figures(self, found: list) -> dict:
-        nme = metrics.nme_per_image(self.source_points(found), self.data.points, metrics.inter_ocular(self.data.points))
+        nme = self.errors(found)
         row: dict = metrics.figures(nme) | {"score": round(float(np.mean([score.mean() for _, score in found])), 3)}
         if "yaw" in self.data.fields:
             row["nmeYawTo40"] = round(float(nme[np.abs(self.data.fields["yaw"]) <= 40].mean()), 3)
@@ -68,12 +72,24 @@ class PoseValidation(LandmarkValidation):
 
     compared = ("pck", 0.5)
 
+    def counted(self) -> np.ndarray:
+        """bool [n, J]: joints that count, known and inside the image, of people whose torso is known."""
+        data = self.data
+        sizes = np.array([image.shape[1::-1] for image in data.images])[:, None]
+        counted = (data.known >= 0.5) & ((data.points >= 0) & (data.points < sizes)).all(-1)
+        return counted & (data.known[:, [2, 13]].min(1) > 0)[:, None]
+
+    def errors(self, found: list) -> np.ndarray:
+        """Mean distance of each person's counted joints in torso diameters; NaN where none counts."""
+        distance = np.linalg.norm(self.source_points(found) - self.data.points, axis=-1)
+        counted = self.counted()
+        total = np.where(counted, distance, 0).sum(1) / metrics.torso(self.data.points)
+        return np.divide(total, counted.sum(1), out=np.full(len(total), np.nan), where=counted.any(1))
+
     def figures(self, found: list) -> dict:
         data = self.data
         true, predicted = data.points, self.source_points(found)
-        sizes = np.array([image.shape[1::-1] for image in data.images])[:, None]
-        counted = (data.known >= 0.5) & ((true >= 0) & (true < sizes)).all(-1)
-        counted &= (data.known[:, [2, 13]].min(1) > 0)[:, None]  # the torso must be known
+        counted = self.counted()
         torso = metrics.torso(true)
 
         def pck(chosen: np.ndarray) -> float:
