@@ -28,9 +28,10 @@ def start(folder: pathlib.Path, cache: pathlib.Path, backgrounds: pathlib.Path, 
     _studio = samples.Studio(load_library(folder, cache), samples.read_backgrounds(backgrounds), seed)
 
 
-def render_part(job: tuple[str, int, int, pathlib.Path]) -> int:
-    """Items first..last of a kind into one npz: encoded pictures and label rows. Returns how many."""
+def render_part(job: tuple[str, int, int, pathlib.Path]) -> tuple[int, float]:
+    """Items first..last of a kind into one npz: encoded pictures and label rows. Returns how many, and the CPU seconds they took."""
     kind, first, last, path = job
+    began = time.process_time()
     rows: dict[str, list] = {}
     for i in range(first, last):
         sample = _studio.sample(kind, i)
@@ -50,7 +51,7 @@ def render_part(job: tuple[str, int, int, pathlib.Path]) -> int:
     with part.open("wb") as file:
         np.savez(file, sizes=sizes, data=np.frombuffer(b"".join(images), np.uint8), **{k: np.array(v) for k, v in rows.items()})
     part.replace(path)
-    return last - first
+    return last - first, time.process_time() - began
 
 
 def labels(kind: str, i: int, sample: samples.Sample) -> dict:
@@ -105,17 +106,19 @@ def main() -> None:
     paths = [folder / f"{first:06d}_{last:06d}.npz" for first, last in spans]
     jobs = [(args.kind, *span, path) for span, path in zip(spans, paths, strict=True) if not path.exists()]
     setup = (args.assets, args.cache, args.backgrounds, args.seed)
-    began, done = time.perf_counter(), 0
+    began, done, busy = time.perf_counter(), 0, 0.0
     if jobs:
         # The parent builds the cache once, so that several processes do not.
         load_library(args.assets, args.cache)
         with multiprocessing.Pool(args.processes, start, setup) as pool, tqdm(total=sum(j[2] - j[1] for j in jobs), unit="image") as bar:
-            for count in pool.imap_unordered(render_part, jobs):
-                done += count
+            for count, seconds in pool.imap_unordered(render_part, jobs):
+                done, busy = done + count, busy + seconds
                 bar.update(count)
     seconds = time.perf_counter() - began
     total = join(paths, args.out, args.stem, "png" if args.kind == "cutouts" else "jpg")
-    print(f"{total} images in {args.out / args.stem}.zip; rendered {done} in {seconds:.0f} s, {done / seconds:.1f} images/s")
+    print(f"{total} images in {args.out / args.stem}.zip")
+    if done:
+        print(f"rendered {done} in {seconds:.0f} s: {done / seconds:.1f} images/s, {done / busy:.1f} per second of CPU time")
 
 
 if __name__ == "__main__":

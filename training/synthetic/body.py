@@ -188,6 +188,7 @@ def random_person(library: Library, rng: np.random.Generator, backgrounds: list[
 
 
 def fit(proxy: Proxy, rest: np.ndarray) -> np.ndarray:
+    """A proxy's vertices on a morphed base mesh, float32 [n, 3]."""
     return np.ascontiguousarray(proxy.fit(rest), np.float32)
 
 

@@ -97,6 +97,8 @@ def build_library(folder: pathlib.Path) -> Library:
         # The special suit is clothing painted on skin.
         if texture and "suit" not in texture.stem:
             skins[texture.stem.removesuffix("_diffuse")] = read_texture(texture)
+    if not skins:
+        raise assets.AssetError(f"{folder}/skins: found no material with a texture, expected at least one skin")
     irises = {p.stem: read_texture(assets.read_material(p)) for p in sorted((folder / "eyes" / "materials").glob("*.mhmat"))}
     poses = {s: rig_rotations(assets.read_motion(folder / "poses" / f"{s}.bvh"), rig)[0] for s in stems(folder / "poses", ".bvh")}
     names = assets.read_json(folder / "poseunits" / "face-poseunits.json")["framemapping"]
@@ -119,8 +121,8 @@ def stems(folder: pathlib.Path, suffix: str) -> list[str]:
 
 
 def proxies(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Paths `<folder>/<name>/<name>.mhclo`, gzipped or not."""
-    return sorted(d / f"{s}.mhclo" for d in folder.iterdir() if d.is_dir() for s in stems(d, ".mhclo"))
+    """Paths `<folder>/<name>/<name>.mhclo`, gzipped or not (none if there is no folder)."""
+    return sorted(d / f"{s}.mhclo" for d in folder.glob("*") if d.is_dir() for s in stems(d, ".mhclo"))
 
 
 def read_wearable(path: pathlib.Path, rig: assets.Rig) -> Wearable:
