@@ -18,8 +18,9 @@ JOINT_VERTICES = (
     list(range(14046, 14054)), list(range(14038, 14046)), list(range(14030, 14038)),
 )
 
-# How far in front of a joint its own surface may lie, in decimetres on an adult: what is nearer to the camera hides the joint.
-JOINT_DEPTHS = (0.9, 1.1, 1.9, 1.9, 1.1, 0.9, 2.2, 1.9, 1.8, 1.7, 0.8, 0.9, 1.4, 1.4, 0.9, 0.8)
+# How far in front of a joint its own surface may lie, in decimetres on an adult: skin, loose cloth and shoes seen at a slant. What is
+# nearer to the camera hides the joint.
+JOINT_DEPTHS = (1.4, 1.4, 2.1, 2.1, 1.4, 1.4, 2.4, 2.0, 1.9, 1.8, 1.0, 1.2, 1.6, 1.6, 1.2, 1.0)
 
 FACE_VERTICES = (
     5754, 5235, 5097, 5242, 5240, 915, 5295, 5292, 5225, 11898, 11901, 7617, 11849, 11851, 11712, 11844, 12351, 254, 207, 176, 177, 181,

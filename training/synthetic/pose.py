@@ -95,8 +95,9 @@ def random_pose(library: Library, skeleton: Skeleton, rng: np.random.Generator, 
     elif library.poses and kind < (0.6 if full else 0.28):
         local = library.poses[rng.choice(sorted(library.poses))].astype(np.float64)
         noise = rng.normal(0, 0.06, (len(local), 3))
-        noise[[i for i, n in enumerate(skeleton.rig.names) if not n.startswith(("spine", "neck", "upper", "lower", "head"))]] = 0
-        local = np.array([r @ cv2.Rodrigues(v)[0] for r, v in zip(local, noise, strict=True)])
+        for b, name in enumerate(skeleton.rig.names):
+            if name.startswith(("spine", "neck", "upper", "lower", "head")):
+                local[b] = local[b] @ cv2.Rodrigues(noise[b])[0]
     else:
         local = sampled_pose(skeleton, rng, full)
     move_hands(skeleton, local, rng)
@@ -227,8 +228,7 @@ def move_hands(skeleton: Skeleton, local: np.ndarray, rng: np.random.Generator) 
         curl = rng.choice([rng.uniform(0, 0.3), rng.uniform(0.2, 0.8), rng.uniform(0.8, 1.4)])
         for finger in range(1, 6):
             own = np.clip(curl + rng.normal(0, 0.15), -0.1, 1.5) * (0.4 if finger == 1 else 1)
-            for joint in range(1, 4):
-                local[skeleton.index[f"finger{finger}-{joint}.{side}"]] = about(axis, own)
+            local[[skeleton.index[f"finger{finger}-{joint}.{side}"] for joint in range(1, 4)]] = about(axis, own)
 
 
 def random_face(library: Library, skeleton: Skeleton, local: np.ndarray, rng: np.random.Generator) -> None:

@@ -16,7 +16,7 @@ from training.synthetic.points import JOINT_DEPTHS
 SIZES = {"people": 192, "heads": 160, "cutouts": 192}
 # Consecutive items that show one person in different poses, light and views.
 VIEWS = 3
-# Hip to head joint of an adult in decimetres; JOINT_DEPTHS scale with it.
+# Hip to head joint of a tall adult in decimetres; JOINT_DEPTHS scale with it.
 ADULT = 7.0
 FACE_DEPTH = 0.15
 
