@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from training.images import read_backgrounds
 from training.synthetic import samples
 from training.synthetic.library import load_library
 
@@ -25,7 +26,7 @@ def start(folder: pathlib.Path, cache: pathlib.Path, backgrounds: pathlib.Path, 
     """Loads the library once per process."""
     global _studio
     cv2.setNumThreads(0)
-    _studio = samples.Studio(load_library(folder, cache), samples.read_backgrounds(backgrounds), seed)
+    _studio = samples.Studio(load_library(folder, cache), read_backgrounds(backgrounds), seed)
 
 
 def render_part(job: tuple[str, int, int, pathlib.Path]) -> tuple[int, float]:
@@ -89,7 +90,7 @@ def join(parts: list[pathlib.Path], out: pathlib.Path, stem: str, ending: str) -
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.synthetic", description=__doc__)
     parser.add_argument("--assets", type=pathlib.Path, required=True, help="folder of MakeHuman assets")
-    parser.add_argument("--backgrounds", type=pathlib.Path, required=True, help="zip of JPEGs that show nobody")
+    parser.add_argument("--backgrounds", type=pathlib.Path, required=True, help="zip of <panorama>_<number>.jpg that show nobody")
     parser.add_argument("--kind", choices=list(samples.SIZES), required=True)
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)

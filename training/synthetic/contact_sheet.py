@@ -60,7 +60,7 @@ def main() -> None:
     """Three rows of people, three of heads, one of cutouts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=pathlib.Path, required=True, help="folder of the data sets")
-    parser.add_argument("--stems", nargs=3, default=["synthetic_people_val", "synthetic_heads_val", "synthetic_cutouts"])
+    parser.add_argument("--stems", nargs=3, default=["synthetic_people_val", "synthetic_heads_val", "synthetic_cutouts_val"])
     parser.add_argument("--out", type=pathlib.Path, required=True, help="JPEG to write")
     args = parser.parse_args()
     rows = []

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 
 import cv2
 import numpy as np
 
-from training.dataset import read_zip
 from training.synthetic import body, pose, scene
 from training.synthetic.library import Library
 from training.synthetic.points import JOINT_DEPTHS
@@ -241,8 +239,3 @@ def head_angles(head: np.ndarray) -> np.ndarray:
     forward, up = head[:, 2], head[:, 1]
     yaw, pitch = np.arctan2(forward[0], forward[2]), -np.arcsin(np.clip(forward[1], -1, 1))
     return np.degrees([yaw, pitch, np.arctan2(up[0], up[1])]).astype(np.float32)
-
-
-def read_backgrounds(path: pathlib.Path) -> list[np.ndarray]:
-    """Pictures of a zip of JPEGs."""
-    return read_zip(path)

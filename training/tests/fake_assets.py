@@ -123,7 +123,7 @@ def write_backgrounds(path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for k in range(2):
             image = cv2.resize(rng.integers(0, 255, (8, 8, 3)).astype(np.uint8), (128, 128))
-            archive.writestr(f"{k}.jpg", cv2.imencode(".jpg", image)[1].tobytes())
+            archive.writestr(f"field_{k}.jpg", cv2.imencode(".jpg", image)[1].tobytes())
 
 
 POSE = """HIERARCHY

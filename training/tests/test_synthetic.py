@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from training.dataset import load_set
+from training.images import load_set, read_backgrounds
 from training.synthetic import __main__ as command
 from training.synthetic import assets, body, clips, contact_sheet, pose, raster, samples, scene
 from training.synthetic.body import Part
@@ -327,7 +327,7 @@ def test_a_cover_hides_what_lies_under_it():
 
 @pytest.fixture(scope="module")
 def backgrounds(folder):
-    return samples.read_backgrounds(folder / "backgrounds.zip")
+    return read_backgrounds(folder / "backgrounds.zip")
 
 
 @pytest.mark.parametrize("kind", ["people", "heads", "cutouts"])
@@ -375,7 +375,7 @@ def test_command_writes_sets_that_training_reads_and_resumes(folder, tmp_path, m
     assert data.points.shape == (5, 16, 2)
     assert data.images[0].shape == (192, 192, 3)
     assert data.fields["visibility"].shape == (5, 16)
-    studio = samples.Studio(build_library(folder / "makehuman"), samples.read_backgrounds(folder / "backgrounds.zip"), 1)
+    studio = samples.Studio(build_library(folder / "makehuman"), read_backgrounds(folder / "backgrounds.zip"), 1)
     np.testing.assert_allclose(data.points[4], studio.sample("people", 4).joints + 0.5, atol=1e-4)
     run("heads", 2)
     run("cutouts", 3)
