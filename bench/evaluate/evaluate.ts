@@ -9,8 +9,8 @@ import type { FactoryLoader } from '../../src/engine/registry';
 import { Session, type SessionState } from '../../src/engine/session';
 import { createWasmBackendWith } from '../../src/engine/wasm/wasm_backend';
 import { parsePack } from '../../src/model/pack';
-import type { Model } from '../../src/model/types';
 import { locateLandmarks, type Located } from '../../src/pipeline/locate';
+import { landmarkModelOf } from '../../src/pipeline/pack_models';
 import { roiFromBox, roiToCropAffine } from '../../src/pipeline/roi';
 import { loadModuleFile, WASM_FILE_URLS } from '../../scripts/wasm_files';
 import { readDataset, readFrame, reasonOf, type Frame, type Row, type Skipped } from './dataset';
@@ -116,13 +116,11 @@ class RowRunner {
   }
 
   #locate(row: Row, frame: Frame): Promise<Located> {
-    const { manifest, graph }: Model = this.#session.model;
-    const [cropSize] = graph.input.shape;
-    const model = { codec: manifest.codec, roi: manifest.roi, cropSize };
-    const box = roiFromBox(row.box, frame, manifest.roi.scale);
+    const model = landmarkModelOf(this.#session.model);
+    const box = roiFromBox(row.box, frame, model.roi.scale);
     const infer: Parameters<typeof locateLandmarks>[3] = async (region) => {
       const startMs = performance.now();
-      const { affine, taps } = roiToCropAffine(region, frame, cropSize);
+      const { affine, taps } = roiToCropAffine(region, frame, model.cropSize);
       const heatmaps = await this.#session.run({ kind: 'frame', ...frame, affine, taps });
       this.inferences++;
       this.inferenceMs += performance.now() - startMs;

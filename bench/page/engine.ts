@@ -4,6 +4,7 @@
 import type { Heatmaps } from '../../src/engine/backend';
 import type { Model } from '../../src/model/types';
 import { decodeHeatmaps, type CropPoint } from '../../src/pipeline/heatmap_codec';
+import { landmarkModelOf } from '../../src/pipeline/pack_models';
 import type { RegionOfInterest } from '../../src/protocol/result';
 
 /** A frame with a face in it. */
@@ -26,6 +27,6 @@ export interface Engine {
 }
 
 /** All that a followed face costs: crop, network, decoding. */
-export async function findFace(engine: Engine, { manifest }: Model): Promise<CropPoint[]> {
-  return decodeHeatmaps(await engine.runFrame(), manifest.codec);
+export async function findFace(engine: Engine, model: Model): Promise<CropPoint[]> {
+  return decodeHeatmaps(await engine.runFrame(), landmarkModelOf(model).codec);
 }

@@ -7,6 +7,7 @@ import { planGraph } from '../../src/engine/planner';
 import { parsePack } from '../../src/model/pack';
 import type { Model } from '../../src/model/types';
 import { decodeHeatmaps } from '../../src/pipeline/heatmap_codec';
+import { landmarkModelOf } from '../../src/pipeline/pack_models';
 import type { Agreement, BenchOptions, Measurement, Workload } from '../measurement';
 import { findFace, type Engine, type Scene } from './engine';
 import { createFloatEngine } from './float_engine';
@@ -78,11 +79,11 @@ async function compare(engines: readonly Engine[], model: Model): Promise<Agreem
   const [first, ...others] = engines;
   if (first === undefined) throw new Error('no engine runs here');
   const expected = await first.runCrop();
-  const expectedPoints = decodeHeatmaps(expected, model.manifest.codec);
+  const expectedPoints = decodeHeatmaps(expected, landmarkModelOf(model).codec);
   const agreements: Agreement[] = [];
   for (const engine of others) {
     const actual = await engine.runCrop();
-    const points = decodeHeatmaps(actual, model.manifest.codec);
+    const points = decodeHeatmaps(actual, landmarkModelOf(model).codec);
     const distances = points.map(({ x, y }, i) =>
       Math.hypot(x - (expectedPoints[i]?.x ?? NaN), y - (expectedPoints[i]?.y ?? NaN)),
     );

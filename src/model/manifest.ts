@@ -2,8 +2,8 @@
  * Reads a pack's manifest (models/README.md section 3) from parsed JSON and checks every field, by itself and against
  * the graph. No bytes, no tensors.
  */
-import { JsonChecker } from './check';
-import type { Graph, Manifest, SoftmaxCodec } from './types';
+import { JsonChecker, quote } from './check';
+import { CENTERS_CHANNELS, type Codec, type Graph, type Manifest, type RoiRule } from './types';
 
 const LIMITS = { landmarks: 1024, connections: 8192, lines: 1024, textLength: 20_000 } as const;
 
@@ -26,7 +26,7 @@ export function parseManifest(json: unknown): Manifest {
     connections: check
       .array(check.field(raw, 'connections'), 'manifest.connections', 0, LIMITS.connections)
       .map((pair, index) => parsePair(pair, `manifest.connections[${index}]`, landmarks.length)),
-    codec: parseCodec(check.record(check.field(raw, 'codec'), 'manifest.codec')),
+    codec: parseCodec(check.record(check.field(raw, 'codec'), 'manifest.codec'), landmarks),
     roi: parseRoi(check.record(check.field(raw, 'roi'), 'manifest.roi'), landmarks.length),
     golden: parseGolden(check.record(check.field(raw, 'golden'), 'manifest.golden')),
     evaluation: check.record(check.field(raw, 'evaluation'), 'manifest.evaluation'),
@@ -39,12 +39,24 @@ export function parseManifest(json: unknown): Manifest {
 
 /** Checks what manifest and graph must agree on. Throws 'pack/malformed'. */
 export function checkManifestFitsGraph(manifest: Manifest, graph: Graph): void {
-  const channels = graph.shapes.get(graph.outputs[0] ?? '')?.[2];
+  const [height, width, channels] = graph.shapes.get(graph.outputs[0] ?? '') ?? [0, 0, 0];
   if (manifest.landmarks.length !== channels) {
     throw check.fail(
       'manifest.landmarks',
       `a list of ${manifest.landmarks.length}`,
-      `${channels ?? 0} names, one for each channel of the graph's output`,
+      `${channels} names, one for each channel of the graph's output`,
+    );
+  }
+  const { codec } = manifest;
+  const [inputHeight, inputWidth] = graph.input.shape;
+  if (
+    codec.type === 'centers' &&
+    (codec.stride * width !== inputWidth || codec.stride * height !== inputHeight)
+  ) {
+    throw check.fail(
+      'manifest.codec.stride',
+      String(codec.stride),
+      `input over output of the graph, ${inputWidth} x ${inputHeight} over ${width} x ${height} cells`,
     );
   }
   if (manifest.golden.sha256.length !== graph.outputs.length) {
@@ -80,30 +92,52 @@ function parsePair(json: unknown, where: string, count: number): readonly [numbe
   ];
 }
 
-function parseCodec(raw: JsonRecord): SoftmaxCodec {
+function parseCodec(raw: JsonRecord, landmarks: readonly string[]): Codec {
   const type = check.field(raw, 'type');
-  if (type !== 'softmax') {
-    throw check.fail(
-      'manifest.codec.type',
-      check.text(type, 'manifest.codec.type', 200),
-      'softmax, the only codec of this build',
-    );
+  const stride = (): number =>
+    check.number(check.field(raw, 'stride'), 'manifest.codec.stride', 0.125, 1024);
+  const scale = (): number =>
+    check.number(check.field(raw, 'scale'), 'manifest.codec.scale', 1e-9, 1000);
+  if (type === 'softmax') {
+    const window = check.integer(check.field(raw, 'window'), 'manifest.codec.window', 1, 63);
+    if (window % 2 === 0) throw check.fail('manifest.codec.window', `${window}`, 'an odd number');
+    return { type, stride: stride(), window, scale: scale() };
   }
-  const window = check.integer(check.field(raw, 'window'), 'manifest.codec.window', 1, 63);
-  if (window % 2 === 0) throw check.fail('manifest.codec.window', `${window}`, 'an odd number');
-  return {
-    type,
-    stride: check.number(check.field(raw, 'stride'), 'manifest.codec.stride', 0.125, 1024),
-    window,
-    scale: check.number(check.field(raw, 'scale'), 'manifest.codec.scale', 1e-9, 1000),
-  };
+  if (type === 'centers') {
+    checkCentersChannels(landmarks);
+    const unit = check.number(check.field(raw, 'unit'), 'manifest.codec.unit', 0.125, 4096);
+    return { type, stride: stride(), scale: scale(), unit };
+  }
+  throw check.fail(
+    'manifest.codec.type',
+    check.text(type, 'manifest.codec.type', 200),
+    'softmax or centers, the codecs of this build',
+  );
 }
 
-function parseRoi(raw: JsonRecord, count: number): Manifest['roi'] {
+function checkCentersChannels(landmarks: readonly string[]): void {
+  const all = CENTERS_CHANNELS.join(' ');
+  const upright = CENTERS_CHANNELS.slice(0, 4).join(' ');
+  const found = landmarks.join(' ');
+  if (found === all || found === upright) return;
+  throw check.fail(
+    'manifest.landmarks',
+    quote(found),
+    `the channels of the codec centers: ${upright}, or ${all}`,
+  );
+}
+
+function parseRoi(raw: JsonRecord, count: number): RoiRule {
+  const upright = check.field(raw, 'upright');
+  const [landmark, best] = [check.field(raw, 'landmark'), check.field(raw, 'count')];
   return {
     scale: check.number(check.field(raw, 'scale'), 'manifest.roi.scale', 0.1, 10),
-    upright: parsePair(check.field(raw, 'upright'), 'manifest.roi.upright', count),
+    upright: upright === null ? null : parsePair(upright, 'manifest.roi.upright', count),
     presence: check.number(check.field(raw, 'presence'), 'manifest.roi.presence', 0, 1),
+    ...(landmark === undefined
+      ? {}
+      : { landmark: check.number(landmark, 'manifest.roi.landmark', 0, 1) }),
+    ...(best === undefined ? {} : { count: check.integer(best, 'manifest.roi.count', 1, count) }),
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * Types of a parsed model: graph, manifest, tensors. No code, no parsing (graph.ts, manifest.ts and pack.ts do that).
+ * Types of a parsed model: graph, manifest, tensors. No parsing (graph.ts, manifest.ts and pack.ts do that).
  * The meaning of every field is in models/README.md.
  */
 
@@ -87,6 +87,35 @@ export interface SoftmaxCodec {
   readonly scale: number;
 }
 
+/** What finders give: a center heatmap, and at each cell the size and the rest of a subject centered there. */
+export interface CentersCodec {
+  readonly type: 'centers';
+  /** Input pixels per cell. */
+  readonly stride: number;
+  /** real value = heatmap value * scale; > 0. */
+  readonly scale: number;
+  /** Size in input pixels at the real value 0 of the channel `size`. */
+  readonly unit: number;
+}
+
+export type Codec = SoftmaxCodec | CentersCodec;
+
+/** Channels of the codec `centers`, in order; the last two only where subjects turn. */
+export const CENTERS_CHANNELS = ['center', 'size', 'x', 'y', 'cos', 'sin'] as const;
+
+/** How landmarks make the next region and the score of a subject. */
+export interface RoiRule {
+  readonly scale: number;
+  /** Landmarks whose line is horizontal in the region; null: regions are not rotated. */
+  readonly upright: readonly [number, number] | null;
+  /** Score below which a subject is absent, 0..1. */
+  readonly presence: number;
+  /** Least score of a landmark that the region holds, 0..1; absent: it holds all. */
+  readonly landmark?: number;
+  /** How many of the best-scored landmarks make the subject's score; absent: all. */
+  readonly count?: number;
+}
+
 export interface Manifest {
   readonly name: string;
   readonly task: string;
@@ -94,12 +123,8 @@ export interface Manifest {
   readonly landmarks: readonly string[];
   readonly mirror: readonly number[];
   readonly connections: readonly (readonly [number, number])[];
-  readonly codec: SoftmaxCodec;
-  readonly roi: {
-    readonly scale: number;
-    readonly upright: readonly [number, number];
-    readonly presence: number;
-  };
+  readonly codec: Codec;
+  readonly roi: RoiRule;
   readonly golden: { readonly seed: number; readonly sha256: readonly string[] };
   readonly evaluation: Readonly<Record<string, unknown>>;
   readonly data: readonly string[];

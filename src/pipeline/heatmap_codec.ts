@@ -4,6 +4,7 @@
  */
 import type { Heatmaps } from '../engine/backend';
 import type { SoftmaxCodec } from '../model/types';
+import { exponential } from './exponential';
 
 /** A decoded landmark in crop pixels, continuous coordinates: 0 is the left or top edge of the crop. */
 export interface CropPoint {
@@ -72,21 +73,11 @@ function findPeaks(heatmaps: Heatmaps): { value: Int16Array; cell: Int32Array } 
 
 /**
  * n -> exp(-scale * n) for n in 0..65535, without Math.exp, whose last bit differs between engines.
- * 1. exp(-scale / 2^k) by its series, which needs few terms as the argument is at most 1/16; squared k times.
- * 2. The powers base^(2^i) by repeated squaring.
- * 3. Products of these for the low and for the high byte of n, in two tables.
+ * 1. The powers base^(2^i) of base = exp(-scale) by repeated squaring.
+ * 2. Products of these for the low and for the high byte of n, in two tables.
  */
 function negativePowers(scale: number): (n: number) => number {
-  let argument = scale;
-  let halvings = 0;
-  while (argument > 1 / 16) {
-    argument /= 2;
-    halvings += 1;
-  }
-  let base = 1;
-  for (let term = 12; term >= 1; term -= 1) base = 1 - (argument / term) * base;
-  for (let i = 0; i < halvings; i += 1) base *= base;
-
+  const base = exponential(-scale);
   const low = powersOf(base);
   let high = base;
   for (let i = 0; i < 8; i += 1) high *= high;

@@ -3,31 +3,41 @@
  * Numbers only: pixels stay behind the `infer` function, and no clock is read but the one handed in.
  */
 import type { DetectedSubject, NormalizedLandmark } from '../protocol/result';
-import { locateLandmarks, type Infer, type LandmarkModel, type Located } from './locate';
+import { findInStill, findSubjects, type FinderContext } from './finder';
+import { locateLandmarks, type Infer, type Located } from './locate';
 import { OneEuroFilter } from './one_euro_filter';
+import type { FinderModel, LandmarkModel } from './pack_models';
 import type { FrameSize } from './roi';
+import { isSameSubject } from './same_subject';
 import type { Task } from './tasks';
 import {
-  isSameSubject,
+  SEARCH,
   searchFrame,
   searchLevels,
   searchWindows,
   type SearchContext,
 } from './window_search';
 
-export interface PipelineModel extends LandmarkModel {
-  /** Landmark names, in the order of the heatmap channels. */
-  readonly landmarks: readonly string[];
+export interface PipelineModels {
+  readonly landmarks: LandmarkModel;
+  /** Null: windows of the frame are searched with the landmark network. */
+  readonly finder: FinderModel | null;
+}
+
+/** How the two networks are run on a region of the frame at hand. */
+export interface PipelineNetworks {
+  readonly landmarks: Infer;
+  readonly finder: Infer;
 }
 
 /** Thresholds are 0..1; null takes the model's and the task's own. */
 export interface PipelineOptions {
   readonly maxSubjects: number;
-  /** Least score of a newly found subject. */
+  /** Least score that the finder gives a new subject. */
   readonly minDetectionConfidence: number | null;
-  /** Least score of any subject that is reported. */
+  /** Least landmark score of any subject that is reported. */
   readonly minPresenceConfidence: number | null;
-  /** Least score for following a subject into the next frame. */
+  /** Least landmark score for following a subject into the next frame. */
   readonly minTrackingConfidence: number | null;
   readonly smoothing: boolean;
 }
@@ -42,18 +52,22 @@ interface Stream {
   readonly frame: FrameSize;
   readonly nextId: number;
   readonly followed: readonly FollowedSubject[];
+  /** When new subjects were last looked for. */
+  readonly lastSearchMs: number;
   /** Number of search windows passed since the search began. */
   readonly searchPosition: number;
 }
 
 export class LandmarkPipeline {
-  readonly #model: PipelineModel;
+  readonly #model: LandmarkModel;
+  readonly #finder: FinderModel | null;
   readonly #task: Task;
   readonly #nowMs: () => number;
   readonly #streams = new Map<number, Stream>();
 
-  constructor(model: PipelineModel, task: Task, nowMs: () => number) {
-    this.#model = model;
+  constructor({ landmarks, finder }: PipelineModels, task: Task, nowMs: () => number) {
+    this.#model = landmarks;
+    this.#finder = finder;
     this.#task = task;
     this.#nowMs = nowMs;
   }
@@ -61,57 +75,62 @@ export class LandmarkPipeline {
   /** Looks over the whole image, without memory. Best-scored subject first, ids 0, 1, ... */
   async detect(
     frame: FrameSize,
-    infer: Infer,
+    networks: PipelineNetworks,
     options: PipelineOptions,
   ): Promise<DetectedSubject[]> {
-    const found = await searchFrame(
-      this.#searchContext(frame, infer, options),
-      options.maxSubjects,
-    );
+    const context = this.#finderContext(frame, networks, options);
+    const found =
+      context === null
+        ? await searchFrame(this.#searchContext(frame, networks, options), options.maxSubjects)
+        : await findInStill(context, options.maxSubjects);
     return found.map((located, id) => this.#subject(located, id, frame, located.points));
   }
 
   /**
-   * The next frame of a stream. A followed subject costs one inference; a search for missing ones is spread over frames.
-   * If `infer` throws, the stream stays as it was before the call.
+   * The next frame of a stream. A followed subject costs one inference; missing ones are looked for in every frame while none is
+   * followed, at once when one was lost, and else at intervals. If a network throws, the stream stays as it was before the call.
    */
   async detectInStream(
     streamId: number,
     frame: FrameSize,
     timestampMs: number,
-    infer: Infer,
+    networks: PipelineNetworks,
     options: PipelineOptions,
   ): Promise<DetectedSubject[]> {
     const stream = this.#stream(streamId, frame);
-    const followed = await this.#follow(stream.followed, frame, infer, options);
-    let { nextId, searchPosition } = stream;
+    const followed = await this.#follow(stream.followed, frame, networks.landmarks, options);
+    let { nextId, lastSearchMs, searchPosition } = stream;
 
     const missing = options.maxSubjects - followed.length;
-    if (missing <= 0) {
-      searchPosition = 0;
+    const hasLost = followed.length < stream.followed.length;
+    const known = followed.map(({ located }) => located);
+    const context = this.#finderContext(frame, networks, options);
+    let found: Located[] = [];
+    if (context === null) {
+      if (missing <= 0 || hasLost) searchPosition = 0;
+      if (missing > 0) {
+        const searched = await this.#searchOn(
+          searchPosition,
+          this.#searchContext(frame, networks, options),
+          known,
+          missing,
+        );
+        ({ found, searchPosition } = searched);
+      }
     } else {
-      // A subject lost just now is likely to be where large windows look first.
-      if (followed.length < stream.followed.length) searchPosition = 0;
-      const { windowsPerFrame, windowsWhileTracking, searchBudgetMs } = this.#task.video;
-      const windowCount = followed.length === 0 ? windowsPerFrame : windowsWhileTracking;
-      const startMs = this.#nowMs();
-      // From where the last frame stopped to the last window; the next frame begins anew.
-      const windows = searchLevels(frame, this.#task).flat();
-      searchPosition %= windows.length;
-      const { found, passed } = await searchWindows(
-        windows.slice(searchPosition),
-        this.#searchContext(frame, infer, options),
-        followed.map(({ located }) => located.next),
-        missing,
-        (tried) => tried < windowCount && this.#nowMs() - startMs < searchBudgetMs,
-      );
-      searchPosition += passed;
-      for (const located of found) {
-        followed.push({ id: nextId, filter: new OneEuroFilter(this.#task.smoothing), located });
-        nextId += 1;
+      const sinceMs = timestampMs - lastSearchMs;
+      // Time that runs backwards is a video that begins anew.
+      const isDue = sinceMs >= this.#task.findIntervalMs || sinceMs < 0;
+      if (missing > 0 && (followed.length === 0 || hasLost || isDue)) {
+        found = await findSubjects(context, known, missing);
+        lastSearchMs = timestampMs;
       }
     }
-    this.#streams.set(streamId, { frame, nextId, followed, searchPosition });
+    for (const located of found) {
+      followed.push({ id: nextId, filter: new OneEuroFilter(this.#task.smoothing), located });
+      nextId += 1;
+    }
+    this.#streams.set(streamId, { frame, nextId, followed, lastSearchMs, searchPosition });
     return followed.map((subject) => {
       const points = options.smoothing ? smooth(subject, timestampMs) : subject.located.points;
       return this.#subject(subject.located, subject.id, frame, points);
@@ -127,7 +146,8 @@ export class LandmarkPipeline {
     const stream = this.#streams.get(streamId);
     if (stream?.frame.width === frame.width && stream.frame.height === frame.height) return stream;
     // Regions of a frame of another size say nothing about this one; identities are still not used twice.
-    return { frame, nextId: stream?.nextId ?? 0, followed: [], searchPosition: 0 };
+    const nextId = stream?.nextId ?? 0;
+    return { frame, nextId, followed: [], lastSearchMs: -Infinity, searchPosition: 0 };
   }
 
   async #follow(
@@ -136,9 +156,11 @@ export class LandmarkPipeline {
     infer: Infer,
     options: PipelineOptions,
   ): Promise<FollowedSubject[]> {
+    const { minTrackingConfidence, minPresenceConfidence } = options;
+    const { presence, landmark = 0 } = this.#model.roi;
     const minScore = Math.max(
-      options.minTrackingConfidence ?? this.#model.roi.presence * this.#task.trackingShare,
-      options.minPresenceConfidence ?? 0,
+      minTrackingConfidence ?? (minPresenceConfidence ?? presence) * this.#task.trackingShare,
+      minPresenceConfidence ?? 0,
     );
     const followed: FollowedSubject[] = [];
     for (const subject of subjects.slice(0, options.maxSubjects)) {
@@ -146,19 +168,63 @@ export class LandmarkPipeline {
       const located = await locateLandmarks(region, frame, this.#model, infer, 0);
       // Of two regions that have run into one subject the elder identity stays.
       const isTaken = followed.some((other) =>
-        isSameSubject(other.located.next, located.next, frame, this.#task),
+        isSameSubject(other.located, located, frame, this.#task, landmark),
       );
       if (located.score >= minScore && !isTaken) followed.push({ ...subject, located });
     }
     return followed;
   }
 
-  #searchContext(frame: FrameSize, infer: Infer, options: PipelineOptions): SearchContext {
+  #finderContext(
+    frame: FrameSize,
+    { landmarks, finder: inferFinder }: PipelineNetworks,
+    { minDetectionConfidence, minPresenceConfidence }: PipelineOptions,
+  ): FinderContext | null {
+    const finder = this.#finder;
+    if (finder === null) return null;
+    return {
+      frame,
+      task: this.#task,
+      model: this.#model,
+      finder,
+      infer: landmarks,
+      inferFinder,
+      minFinderScore: minDetectionConfidence ?? finder.presence,
+      minScore: minPresenceConfidence ?? this.#model.roi.presence,
+    };
+  }
+
+  #searchContext(
+    frame: FrameSize,
+    { landmarks }: PipelineNetworks,
+    options: PipelineOptions,
+  ): SearchContext {
     const minScore = Math.max(
       options.minDetectionConfidence ?? this.#model.roi.presence,
       options.minPresenceConfidence ?? 0,
     );
-    return { frame, model: this.#model, task: this.#task, infer, minScore };
+    return { frame, model: this.#model, infer: landmarks, minScore };
+  }
+
+  /** Searches the windows from `position` to the last one, as far as the time of a frame goes; the next frame goes on. */
+  async #searchOn(
+    position: number,
+    context: SearchContext,
+    known: readonly Located[],
+    missing: number,
+  ): Promise<{ found: Located[]; searchPosition: number }> {
+    const windowCount = known.length === 0 ? SEARCH.windowsPerFrame : SEARCH.windowsWhileTracking;
+    const startMs = this.#nowMs();
+    const windows = searchLevels(context.frame).flat();
+    const first = position % windows.length;
+    const { found, passed } = await searchWindows(
+      windows.slice(first),
+      context,
+      known.map(({ next }) => next),
+      missing,
+      (tried) => tried < windowCount && this.#nowMs() - startMs < SEARCH.budgetMs,
+    );
+    return { found, searchPosition: first + passed };
   }
 
   #subject(

@@ -3,18 +3,11 @@
  * here. Knows no search, no time and no identities.
  */
 import type { Heatmaps } from '../engine/backend';
-import type { Manifest, SoftmaxCodec } from '../model/types';
+import type { RoiRule } from '../model/types';
 import type { RegionOfInterest } from '../protocol/result';
 import { decodeHeatmaps, type CropPoint } from './heatmap_codec';
+import type { LandmarkModel } from './pack_models';
 import { centerDistance, cropToFramePixels, roiFromLandmarks, type FrameSize } from './roi';
-
-/** What of a model the pipeline needs. */
-export interface LandmarkModel {
-  readonly codec: SoftmaxCodec;
-  readonly roi: Manifest['roi'];
-  /** Side of the network's square input in pixels. */
-  readonly cropSize: number;
-}
 
 /** Crops the region out of the frame at hand and runs the network on it. */
 export type Infer = (region: RegionOfInterest) => Promise<Heatmaps>;
@@ -22,7 +15,7 @@ export type Infer = (region: RegionOfInterest) => Promise<Heatmaps>;
 export interface Located {
   /** In source pixels, continuous coordinates. */
   readonly points: readonly CropPoint[];
-  /** Mean landmark score, 0..1. */
+  /** Mean score of the landmarks that count, 0..1. */
   readonly score: number;
   /** Region that the landmarks were read from. */
   readonly roi: RegionOfInterest;
@@ -48,7 +41,7 @@ export async function locateLandmarks(
   return located;
 }
 
-/** The same, and goes on up to `most` rounds until the region rests: what a distant window found may be half way. */
+/** The same, and goes on up to `most` rounds until the region rests: what was found from afar may be half way. */
 export async function locateUntilSettled(
   region: RegionOfInterest,
   frame: FrameSize,
@@ -83,6 +76,30 @@ async function locateOnce(
 ): Promise<Located> {
   const inCrop = decodeHeatmaps(await infer(roi), model.codec);
   const points = cropToFramePixels(inCrop, roi, frame, model.cropSize);
-  const score = points.reduce((sum, point) => sum + point.score, 0) / points.length;
-  return { points, score, roi, next: roiFromLandmarks(points, frame, model.roi) };
+  return {
+    points,
+    score: scoreOf(points, model.roi),
+    roi,
+    next: regionOf(points, model.roi, frame) ?? roi,
+  };
+}
+
+/** Mean of the `count` best landmark scores, of all without a count: of a person often only a part is in the picture. */
+function scoreOf(points: readonly CropPoint[], { count = points.length }: RoiRule): number {
+  const scores = points.map(({ score }) => score);
+  // In the order of the landmarks where all count, so that the sum does not depend on the sorting.
+  if (count < scores.length) scores.sort((a, b) => b - a);
+  return scores.slice(0, count).reduce((sum, score) => sum + score, 0) / count;
+}
+
+/** Region around the landmarks that are present; null where too few are to say where the subject is. */
+function regionOf(
+  points: readonly CropPoint[],
+  rule: RoiRule,
+  frame: FrameSize,
+): RegionOfInterest | null {
+  const { landmark } = rule;
+  if (landmark === undefined) return roiFromLandmarks(points, frame, rule);
+  const present = points.filter(({ score }) => score >= landmark);
+  return present.length < 2 ? null : roiFromLandmarks(points, frame, rule, present);
 }

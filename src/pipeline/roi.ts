@@ -4,7 +4,7 @@
  */
 import type { CropAffine } from '../engine/backend';
 import { MAX_POSITION_PIXELS, MAX_TAPS } from '../model/crop';
-import type { Manifest } from '../model/types';
+import type { RoiRule } from '../model/types';
 import type { RegionOfInterest } from '../protocol/result';
 
 /** Size of the source frame in pixels. */
@@ -50,17 +50,28 @@ export function roiFromBox(box: Box, frame: FrameSize, scale: number): RegionOfI
   );
 }
 
+/** Square of this side around a point, both in source pixels. */
+export function roiAround(
+  { x, y }: Point,
+  sidePixels: number,
+  rotationRad: number,
+  frame: FrameSize,
+): RegionOfInterest {
+  return limitRoi(x, y, sidePixels, rotationRad, frame);
+}
+
 /**
  * Square around landmarks given in source pixels: rotated so that the line between the two `upright` landmarks is
- * horizontal, side `scale` x the longer side of the tight box measured along the square's own axes, centered on it.
+ * horizontal, or not rotated, side `scale` x the longer side of the tight box of the points `within` (default: all)
+ * measured along the square's own axes, centered on it.
  */
 export function roiFromLandmarks(
   pointsInPixels: readonly Point[],
   frame: FrameSize,
-  rule: Pick<Manifest['roi'], 'scale' | 'upright'>,
+  rule: Pick<RoiRule, 'scale' | 'upright'>,
+  within = pointsInPixels,
 ): RegionOfInterest {
-  const from = pointsInPixels[rule.upright[0]];
-  const to = pointsInPixels[rule.upright[1]];
+  const [from, to] = (rule.upright ?? []).map((index) => pointsInPixels[index]);
   const rotationRad = from && to ? Math.atan2(to.y - from.y, to.x - from.x) : 0;
   const cos = Math.cos(rotationRad);
   const sin = Math.sin(rotationRad);
@@ -68,7 +79,7 @@ export function roiFromLandmarks(
   let maxU = -Infinity;
   let minV = Infinity;
   let maxV = -Infinity;
-  for (const { x, y } of pointsInPixels) {
+  for (const { x, y } of within) {
     const u = x * cos + y * sin;
     const v = y * cos - x * sin;
     minU = Math.min(minU, u);

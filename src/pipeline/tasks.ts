@@ -1,52 +1,62 @@
 /**
- * What differs between kinds of subjects apart from their packs: how to look for them and how to smooth them. A new task
- * is an entry here and a pack. Constants only.
+ * What differs between kinds of subjects apart from their packs: when two are one, when one is lost, how to smooth. A new
+ * task is an entry here and its packs. Constants only.
  */
 import type { OneEuroConstants } from './one_euro_filter';
 
 export interface Task {
-  /** Sides of the square search windows, in shorter frame sides, in the order tried: large subjects first. */
-  readonly searchSides: readonly number[];
-  /** Distance between neighboring windows of one size, in their sides. */
-  readonly searchStride: number;
-  /** A window is worth refining from this share of the score that a new subject needs: it is hardly ever well centered. */
+  /** `manifest.task` of the pack that finds subjects of this task. */
+  readonly finder: string;
+  /** What was found is worth refining from this share of the score that a new subject needs. */
   readonly candidateShare: number;
   /** Rounds of "region from its own landmarks" for a new subject: at least so many, */
   readonly refinements: number;
   /** at most so many, if the region does not come to rest before. */
   readonly mostRefinements: number;
-  /** Two regions show one subject if their centers are closer than this, in sides of the larger one, */
+  /** What is found closer than this to a known subject, in sides of the larger region, is taken for that subject. */
   readonly sameCenterDistance: number;
-  /** or if one covers the other by at least this share: parts of a face look like faces to a network that knows no others. */
-  readonly sameCoveredShare: number;
+  /** Two subjects are one if their landmarks are closer than this on average, in sides of the larger region, */
+  readonly sameLandmarkDistance: number;
+  /** or if the region of one covers that of the other by at least this share; null: regions may overlap. */
+  readonly sameCoveredShare: number | null;
   /** Share of the presence score at which a followed subject counts as lost, so that it does not flicker. */
   readonly trackingShare: number;
-  readonly video: {
-    /** Search windows per frame while nothing is followed. */
-    readonly windowsPerFrame: number;
-    /** Search windows per frame while some, but not all, subjects are followed. */
-    readonly windowsWhileTracking: number;
-    /** No further window is begun in a frame after this time. */
-    readonly searchBudgetMs: number;
-  };
-  /** Lengths are in sides of the region, so that near and far faces are smoothed alike. */
+  /** The finder looks for missing subjects this often while others are followed; in every frame while none is. */
+  readonly findIntervalMs: number;
+  /** Lengths are in sides of the region, so that near and far subjects are smoothed alike. */
   readonly smoothing: OneEuroConstants;
 }
 
+/** A still subject moves below 0.05 sides/s by noise alone, a turning head above 1: cutoffs of about 2 and 20 Hz. */
+const SMOOTHING: OneEuroConstants = { minCutoffHz: 1.2, speedCutoff: 20, derivativeCutoffHz: 1 };
+
 export const TASKS = {
   face: {
-    searchSides: [1, 0.7, 1.4, 0.5, 0.35, 0.25],
-    searchStride: 1 / 3,
+    finder: 'face-finder',
     candidateShare: 0.6,
-    refinements: 2,
+    refinements: 1,
     mostRefinements: 4,
-    // Faces that touch are 0.8 of a side apart and cover a fifth of each other; a small face beside one of three times its
-    // size is 0.53 sides from its center, and covered by two fifths.
+    // Faces that touch are 0.8 of a side apart; a small face beside one of three times its size is 0.53 sides from its center.
     sameCenterDistance: 0.38,
+    sameLandmarkDistance: 0.1,
+    // Parts of a face look like faces to a network that knows no others. Faces that touch cover a fifth of each other, a small
+    // one beside one of three times its size is covered by two fifths.
     sameCoveredShare: 0.5,
     trackingShare: 0.8,
-    video: { windowsPerFrame: 16, windowsWhileTracking: 2, searchBudgetMs: 200 },
-    // A still face moves below 0.05 sides/s by noise alone, a turning head above 1: cutoffs of about 2 and 20 Hz.
-    smoothing: { minCutoffHz: 1.2, speedCutoff: 20, derivativeCutoffHz: 1 },
+    findIntervalMs: 500,
+    smoothing: SMOOTHING,
+  },
+  pose: {
+    finder: 'person-finder',
+    candidateShare: 0.6,
+    refinements: 1,
+    mostRefinements: 4,
+    // People shoulder to shoulder are 0.2 sides apart, and their regions cover each other almost wholly.
+    sameCenterDistance: 0.15,
+    sameLandmarkDistance: 0.1,
+    sameCoveredShare: null,
+    trackingShare: 0.8,
+    findIntervalMs: 500,
+    smoothing: SMOOTHING,
   },
 } as const satisfies Record<string, Task>;

@@ -3,15 +3,31 @@
  * by their own landmarks, one result per subject. Stands in for a finder network. Knows no time and no identities.
  */
 import type { RegionOfInterest } from '../protocol/result';
-import {
-  locateLandmarks,
-  locateUntilSettled,
-  type Infer,
-  type LandmarkModel,
-  type Located,
-} from './locate';
+import { locateLandmarks, locateUntilSettled, type Infer, type Located } from './locate';
+import type { LandmarkModel } from './pack_models';
 import { centerDistance, coveredShare, roiFromBox, type FrameSize } from './roi';
-import type { Task } from './tasks';
+
+/** How the search goes about. */
+export const SEARCH = {
+  /** Sides of the square windows, in shorter frame sides, in the order tried: large subjects first. */
+  sides: [1, 0.7, 1.4, 0.5, 0.35, 0.25],
+  /** Distance between neighboring windows of one size, in their sides. */
+  stride: 1 / 3,
+  /** A window is worth refining from this share of the score that a new subject needs: it is hardly ever well centered. */
+  candidateShare: 0.6,
+  /** Rounds of "region from its own landmarks" for a candidate: at least and at most. */
+  refinements: 2,
+  mostRefinements: 4,
+  /** Two regions show one subject if their centers are closer than this, in sides of the larger one, */
+  sameCenterDistance: 0.38,
+  /** or if one covers the other by at least this share. */
+  sameCoveredShare: 0.5,
+  /** Windows per frame of a stream while nothing is followed, and while some but not all subjects are. */
+  windowsPerFrame: 16,
+  windowsWhileTracking: 2,
+  /** No further window is begun in a frame after this time. */
+  budgetMs: 200,
+} as const;
 
 /** Candidates refined in vain before a batch of windows is given up. */
 const SPARE_REFINEMENTS = 2;
@@ -19,31 +35,25 @@ const SPARE_REFINEMENTS = 2;
 export interface SearchContext {
   readonly frame: FrameSize;
   readonly model: LandmarkModel;
-  readonly task: Task;
   readonly infer: Infer;
   /** Least score of a result, 0..1. */
   readonly minScore: number;
 }
 
 /** Whether two regions around landmarks show one subject. */
-export function isSameSubject(
-  a: RegionOfInterest,
-  b: RegionOfInterest,
-  frame: FrameSize,
-  task: Task,
-): boolean {
+function isSameRegion(a: RegionOfInterest, b: RegionOfInterest, frame: FrameSize): boolean {
   return (
-    centerDistance(a, b, frame) < task.sameCenterDistance ||
-    coveredShare(a, b, frame) >= task.sameCoveredShare
+    centerDistance(a, b, frame) < SEARCH.sameCenterDistance ||
+    coveredShare(a, b, frame) >= SEARCH.sameCoveredShare
   );
 }
 
-/** The windows of each size, in the order of `task.searchSides`; within a size from the middle of the frame outwards. */
-export function searchLevels(frame: FrameSize, task: Task): RegionOfInterest[][] {
-  return task.searchSides.map((share) => {
+/** The windows of each size, in the order of `SEARCH.sides`; within a size from the middle of the frame outwards. */
+export function searchLevels(frame: FrameSize): RegionOfInterest[][] {
+  return SEARCH.sides.map((share) => {
     const side = share * Math.min(frame.width, frame.height);
-    const windows = starts(frame.height, side, task.searchStride).flatMap((y) =>
-      starts(frame.width, side, task.searchStride).map((x) =>
+    const windows = starts(frame.height, side, SEARCH.stride).flatMap((y) =>
+      starts(frame.width, side, SEARCH.stride).map((x) =>
         roiFromBox({ x, y, width: side, height: side }, frame, 1),
       ),
     );
@@ -72,9 +82,9 @@ export async function searchWindows(
   wanted: number,
   goOn: (tried: number) => boolean,
 ): Promise<{ found: Located[]; passed: number }> {
-  const { frame, model, task, infer, minScore } = context;
+  const { frame, model, infer, minScore } = context;
   const isNear = (a: RegionOfInterest, b: RegionOfInterest): boolean =>
-    centerDistance(a, b, frame) < task.sameCenterDistance;
+    centerDistance(a, b, frame) < SEARCH.sameCenterDistance;
 
   const candidates: Located[] = [];
   let passed = 0;
@@ -85,7 +95,7 @@ export async function searchWindows(
       if (tried > 0 && !goOn(tried)) break;
       tried += 1;
       const located = await locateLandmarks(window, frame, model, infer, 0);
-      if (located.score >= minScore * task.candidateShare) candidates.push(located);
+      if (located.score >= minScore * SEARCH.candidateShare) candidates.push(located);
     }
     passed += 1;
   }
@@ -105,11 +115,11 @@ export async function searchWindows(
       frame,
       model,
       infer,
-      task.refinements - 1,
-      task.mostRefinements - 1,
+      SEARCH.refinements - 1,
+      SEARCH.mostRefinements - 1,
     );
     const isKnown = [...known, ...found.map(({ next }) => next)].some((region) =>
-      isSameSubject(region, refined.next, frame, task),
+      isSameRegion(region, refined.next, frame),
     );
     if (refined.score >= minScore && !isKnown) {
       found.push(refined);
@@ -124,7 +134,7 @@ export async function searchFrame(context: SearchContext, wanted: number): Promi
   // Half way from barely present to certain.
   const sureScore = (1 + context.minScore) / 2;
   let found: Located[] = [];
-  for (const windows of searchLevels(context.frame, context.task)) {
+  for (const windows of searchLevels(context.frame)) {
     // Doubtful finds do not hide what smaller windows may find better in their place.
     const known = found.filter(({ score }) => score >= sureScore).map(({ next }) => next);
     const more = await searchWindows(windows, context, known, wanted - known.length, () => true);
@@ -138,9 +148,7 @@ export async function searchFrame(context: SearchContext, wanted: number): Promi
 function bestPerSubject(results: readonly Located[], context: SearchContext): Located[] {
   const kept: Located[] = [];
   for (const result of [...results].sort((a, b) => b.score - a.score)) {
-    const isKept = kept.some(({ next }) =>
-      isSameSubject(next, result.next, context.frame, context.task),
-    );
+    const isKept = kept.some(({ next }) => isSameRegion(next, result.next, context.frame));
     if (!isKept) kept.push(result);
   }
   return kept;

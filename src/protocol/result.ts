@@ -24,7 +24,7 @@ export interface RegionOfInterest {
 export interface DetectedSubject {
   /** Stable while the subject is followed by track or detectForVideo; detect gives 0, 1, ... */
   readonly id: number;
-  /** Mean landmark score, 0..1. */
+  /** Mean score of the landmarks that count (all of a face; the eight surest of a person), 0..1. */
   readonly score: number;
   readonly landmarks: readonly NormalizedLandmark[];
   /** Region that the landmarks were read from. */

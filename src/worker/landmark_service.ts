@@ -7,6 +7,7 @@ import { BitmarksError } from '../errors';
 import type { Model } from '../model/types';
 import { LandmarkPipeline } from '../pipeline/landmark_pipeline';
 import type { Infer } from '../pipeline/locate';
+import { checkTask, landmarkModelOf } from '../pipeline/pack_models';
 import { roiToCropAffine } from '../pipeline/roi';
 import { TASKS } from '../pipeline/tasks';
 import { closeFrame } from '../protocol/frame';
@@ -145,18 +146,15 @@ class Service implements LandmarkService {
     const downloadedMs = nowMs();
     const size = { loadedBytes: file.length, totalBytes: file.length };
     const model = parsePack(file);
-    const cropSize = checkModel(model, request);
+    checkTask(model, request.task);
+    const landmarks = landmarkModelOf(model);
     const session = await openSession(model, request, (phase) => {
       onProgress({ ...size, phase });
     });
     const endMs = nowMs();
     onProgress({ ...size, phase: 'ready' });
-    const { codec, roi, landmarks } = model.manifest;
-    const pipeline = new LandmarkPipeline(
-      { codec, roi, landmarks, cropSize },
-      TASKS[request.task],
-      nowMs,
-    );
+    const pipeline = new LandmarkPipeline({ landmarks, finder: null }, TASKS[request.task], nowMs);
+    const { cropSize } = landmarks;
     const timings = {
       downloadMs: downloadedMs - startMs,
       compileMs: endMs - downloadedMs,
@@ -206,10 +204,11 @@ class Service implements LandmarkService {
       return heatmaps;
     };
     const size = { width, height };
+    const networks = { landmarks: infer, finder: infer };
     const subjects =
       stream === null
-        ? await pipeline.detect(size, infer, options)
-        : await pipeline.detectInStream(stream.id, size, timestampMs, infer, options);
+        ? await pipeline.detect(size, networks, options)
+        : await pipeline.detectInStream(stream.id, size, timestampMs, networks, options);
     const captureMs = capturedMs - startMs;
     const timings = { captureMs, inferenceMs, totalMs: nowMs() - startMs, inferences };
     const { backend } = session.state;
@@ -222,24 +221,6 @@ class Service implements LandmarkService {
     }
     return this.#loaded;
   }
-}
-
-/** Side of the network's input. Throws for models that are not for this task and pipeline. */
-function checkModel({ manifest, graph }: Model, { task }: LoadRequest): number {
-  if (manifest.task !== task) {
-    throw new BitmarksError(
-      'pack/malformed',
-      `the pack '${manifest.name}' is for the task '${manifest.task}', expected '${task}'`,
-    );
-  }
-  const [height, width] = graph.input.shape;
-  if (height !== width) {
-    throw new BitmarksError(
-      'graph/malformed',
-      `the graph's input is ${width} x ${height}, expected a square`,
-    );
-  }
-  return width;
 }
 
 function infoOf({ model, session, timings }: Loaded): SessionInfo {

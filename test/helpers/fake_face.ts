@@ -3,7 +3,7 @@
  * A face is a square with its four corners as landmarks; it is seen only by regions that hold it well.
  */
 import type { Heatmaps } from '../../src/engine/backend';
-import type { PipelineModel } from '../../src/pipeline/landmark_pipeline';
+import type { LandmarkModel } from '../../src/pipeline/pack_models';
 import type { FrameSize, Point } from '../../src/pipeline/roi';
 import type { RegionOfInterest } from '../../src/protocol/result';
 
@@ -18,7 +18,7 @@ export interface FakeFace {
   readonly clarity?: number;
 }
 
-export const FAKE_MODEL: PipelineModel = {
+export const FAKE_MODEL: LandmarkModel = {
   codec: { type: 'softmax', stride: 4, window: 5, scale: 0.01 },
   roi: { scale: 1.5, upright: [0, 1], presence: 0.5 },
   cropSize: 128,

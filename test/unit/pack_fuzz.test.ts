@@ -102,4 +102,31 @@ describe('fuzzed packs give a model or a BitmarksError', () => {
       { numRuns: 300 },
     );
   });
+
+  test('values of the manifest replaced, under a right hash', () => {
+    const values = fc.constantFrom<unknown>(
+      ...[0, 1, -1, 0.5, 1e308, NaN, null, '', 'centers', 'softmax', [], {}, [1, 0], undefined],
+    );
+    const paths = [
+      ...['landmarks', 'mirror', 'connections', 'codec', 'roi', 'golden', 'task'].map((key) => [
+        key,
+      ]),
+      ...['type', 'stride', 'window', 'scale', 'unit'].map((key) => ['codec', key]),
+      ...['scale', 'upright', 'presence', 'landmark', 'count'].map((key) => ['roi', key]),
+    ];
+    fc.assert(
+      fc.property(fc.constantFrom(...paths), values, fc.boolean(), (path, value, isFinder) => {
+        const parts = packParts(smallModel());
+        if (isFinder) {
+          parts.manifest['codec'] = { type: 'centers', stride: 1, scale: 0.1, unit: 16 };
+          parts.manifest['landmarks'] = ['center', 'size', 'x', 'y'];
+        }
+        const [outer = '', inner] = path;
+        const owner = inner === undefined ? parts.manifest : parts.manifest[outer];
+        Object.assign(owner as object, { [inner ?? outer]: value });
+        survives(assemblePack(parts));
+      }),
+      { numRuns: 300 },
+    );
+  });
 });

@@ -1,6 +1,82 @@
 /** Every rule of the manifest, broken one at a time. */
 import { describe, expect, test } from 'vitest';
+import { parsePack } from '../../src/model/pack';
+import { ModelBuilder } from '../helpers/model_builder';
+import { assemblePack, packParts } from '../helpers/pack_writer';
 import { damaged, smallModel } from '../helpers/small_pack';
+
+const FINDER = {
+  task: 'face-finder',
+  landmarks: ['center', 'size', 'x', 'y'],
+  codec: { type: 'centers', stride: 4, scale: 0.01, unit: 16 },
+  roi: { scale: 1, upright: null, presence: 0.4 },
+} as const;
+
+/** A pack whose graph has input 16 x 16 and output 4 x 4. */
+function finderParts(channels: number) {
+  const builder = new ModelBuilder(16, 16);
+  const stem = builder.conv(builder.image, {
+    ...{ kernel: 3, stride: 2, outChannels: 4, encoding: 'i8' },
+  });
+  const head = builder.conv(builder.requantize([stem]), {
+    kernel: 3,
+    stride: 2,
+    outChannels: channels,
+  });
+  return packParts(builder.build([head]));
+}
+
+describe('the manifest of a finder', () => {
+  const parse = (channels: number, fields: Record<string, unknown>) => {
+    const parts = finderParts(channels);
+    Object.assign(
+      parts.manifest,
+      FINDER,
+      { mirror: fields['mirror'] ?? [0, 1, 2, 3], connections: [] },
+      fields,
+    );
+    return parsePack(assemblePack(parts)).manifest;
+  };
+
+  test('is read as it is written', () => {
+    expect(parse(4, {})).toMatchObject(FINDER);
+    const turning = [...FINDER.landmarks, 'cos', 'sin'];
+    expect(parse(6, { landmarks: turning, mirror: [0, 1, 2, 3, 4, 5] }).landmarks).toEqual(turning);
+  });
+
+  test.each<[Record<string, unknown>, string]>([
+    [
+      { landmarks: ['center', 'size', 'y', 'x'] },
+      'manifest.landmarks is "center size y x", expected the channels',
+    ],
+    [
+      { codec: { ...FINDER.codec, stride: 2 } },
+      'manifest.codec.stride is 2, expected input over output of the graph, 16 x 16 over 4 x 4 cells',
+    ],
+    [{ codec: { ...FINDER.codec, unit: 0 } }, 'manifest.codec.unit is 0, expected a number'],
+    [{ codec: { type: 'centers' } }, 'manifest.codec.unit is nothing, expected a number'],
+  ])('%j', (fields, message) => {
+    const problem = (() => {
+      try {
+        return parse(4, fields);
+      } catch (error) {
+        return error;
+      }
+    })();
+    expect(problem).toMatchObject({ code: 'pack/malformed' });
+    expect((problem as Error).message).toContain(message);
+  });
+});
+
+test('optional fields of roi are kept, and absent where they are not given', () => {
+  const roi = { scale: 1.25, upright: null, presence: 0.4, landmark: 0.2, count: 2 };
+  const parts = packParts(smallModel());
+  Object.assign(parts.manifest, { roi });
+  expect(parsePack(assemblePack(parts)).manifest.roi).toEqual(roi);
+  expect(Object.keys(parsePack(assemblePack(packParts(smallModel()))).manifest.roi)).toEqual([
+    ...['scale', 'upright', 'presence'],
+  ]);
+});
 
 describe('the manifest', () => {
   const cases: [fields: Record<string, unknown>, message: string][] = [
@@ -24,7 +100,7 @@ describe('the manifest', () => {
     [{ connections: [[0, 5]] }, 'manifest.connections[0][1] is 5, expected an integer from 0 to 1'],
     [
       { codec: { type: 'dsnt' } },
-      'manifest.codec.type is dsnt, expected softmax, the only codec of this build',
+      'manifest.codec.type is dsnt, expected softmax or centers, the codecs of this build',
     ],
     [
       { codec: { type: 'softmax', stride: 4, window: 4, scale: 1 } },
@@ -41,6 +117,18 @@ describe('the manifest', () => {
     [
       { roi: { scale: 1, upright: [0, 1], presence: 2 } },
       'manifest.roi.presence is 2, expected a number from 0 to 1',
+    ],
+    [
+      { roi: { scale: 1, upright: null, presence: 0, landmark: 1.5 } },
+      'manifest.roi.landmark is 1.5, expected a number from 0 to 1',
+    ],
+    [
+      { roi: { scale: 1, upright: null, presence: 0, count: 3 } },
+      'manifest.roi.count is 3, expected an integer from 1 to 2',
+    ],
+    [
+      { codec: { type: 'centers', stride: 4, scale: 0.1, unit: 16 } },
+      'manifest.landmarks is "k0 k1", expected the channels of the codec centers: center size x y, or center size x y cos sin',
     ],
     [
       { golden: { seed: 0, sha256: [] } },

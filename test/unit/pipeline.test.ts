@@ -18,7 +18,7 @@ const defaults: PipelineOptions = {
 
 /** A pipeline before a changeable scene, with every region that was asked for. */
 function setUp(scene: FakeFace[], nowMs: () => number = () => 0) {
-  const pipeline = new LandmarkPipeline(FAKE_MODEL, TASKS.face, nowMs);
+  const pipeline = new LandmarkPipeline({ landmarks: FAKE_MODEL, finder: null }, TASKS.face, nowMs);
   const asked: RegionOfInterest[] = [];
   const state = { scene, fails: false };
   const infer = (region: RegionOfInterest) => {
@@ -27,18 +27,19 @@ function setUp(scene: FakeFace[], nowMs: () => number = () => 0) {
       ? Promise.reject(new Error('no device'))
       : Promise.resolve(fakeHeatmaps(region, frame, state.scene));
   };
+  const networks = { landmarks: infer, finder: infer };
   let timeMs = 0;
   return {
     state,
     asked,
     pipeline,
     detect: (options: Partial<PipelineOptions> = {}) =>
-      pipeline.detect(frame, infer, { ...defaults, ...options }),
+      pipeline.detect(frame, networks, { ...defaults, ...options }),
     /** The next frame, and how many inferences it took. */
     next: async (options: Partial<PipelineOptions> = {}) => {
       const before = asked.length;
       timeMs += 33;
-      const subjects = await pipeline.detectInStream(1, frame, timeMs, infer, {
+      const subjects = await pipeline.detectInStream(1, frame, timeMs, networks, {
         ...defaults,
         ...options,
       });
@@ -60,7 +61,7 @@ function errorPixels(subject: DetectedSubject | undefined, face: FakeFace): numb
 }
 
 describe('searchLevels', () => {
-  const levels = searchLevels(frame, TASKS.face);
+  const levels = searchLevels(frame);
 
   it('has one list of windows per size', () => {
     expect(levels.map((windows) => [windows.length, windows[0]?.sizePixels])).toEqual([
@@ -99,7 +100,7 @@ describe('searchLevels', () => {
   });
 
   it('turns with the frame', () => {
-    const upright = searchLevels({ width: 480, height: 640 }, TASKS.face);
+    const upright = searchLevels({ width: 480, height: 640 });
     expect(upright.map(({ length }) => length)).toEqual(levels.map(({ length }) => length));
   });
 });
@@ -340,7 +341,13 @@ describe('detectInStream', () => {
       inferences += 1;
       return Promise.resolve(fakeHeatmaps(region, other, [{ x: 150, y: 110, size: 90 }]));
     };
-    const subjects = await pipeline.detectInStream(1, other, 1000, infer, defaults);
+    const subjects = await pipeline.detectInStream(
+      1,
+      other,
+      1000,
+      { landmarks: infer, finder: infer },
+      defaults,
+    );
     expect(inferences).toBeGreaterThan(1);
     expect(subjects[0]?.id).toBe(1);
   });
@@ -354,7 +361,13 @@ describe('detectInStream', () => {
     };
     const inferencesOf = async (streamId: number): Promise<number> => {
       const before = asked.length;
-      await pipeline.detectInStream(streamId, frame, 5000, infer, defaults);
+      await pipeline.detectInStream(
+        streamId,
+        frame,
+        5000,
+        { landmarks: infer, finder: infer },
+        defaults,
+      );
       return asked.length - before;
     };
     expect(await inferencesOf(2)).toBeGreaterThan(1);

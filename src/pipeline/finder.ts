@@ -1,0 +1,140 @@
+/**
+ * Finds subjects nobody has pointed at: a finder network looks at the frame, the landmark network reads what it found, one
+ * result per subject. Knows no time and no identities.
+ */
+import type { RegionOfInterest } from '../protocol/result';
+import { decodeCenters } from './centers_codec';
+import { locateLandmarks, locateUntilSettled, type Infer, type Located } from './locate';
+import type { FinderModel, LandmarkModel } from './pack_models';
+import { centerDistance, cropToFramePixels, roiAround, roiFromBox, type FrameSize } from './roi';
+import { isSameSubject } from './same_subject';
+import type { Task } from './tasks';
+
+/** A region for the landmark network, and how sure the finder is of it. */
+interface Find {
+  readonly region: RegionOfInterest;
+  readonly score: number;
+}
+
+export interface FinderContext {
+  readonly frame: FrameSize;
+  readonly task: Task;
+  readonly model: LandmarkModel;
+  readonly finder: FinderModel;
+  /** Runs the landmark network. */
+  readonly infer: Infer;
+  /** Runs the finder. */
+  readonly inferFinder: Infer;
+  /** Least score that the finder must give, 0..1. */
+  readonly minFinderScore: number;
+  /** Least landmark score of a subject, 0..1. */
+  readonly minScore: number;
+}
+
+/** Finds read in vain before a frame is given up. */
+const SPARE_READINGS = 2;
+
+/** Subjects in the whole frame except the `known` ones, at most `wanted`, best first. */
+export async function findSubjects(
+  context: FinderContext,
+  known: readonly Located[],
+  wanted: number,
+): Promise<Located[]> {
+  return readFinds(await look([wholeFrame(context.frame)], context), context, known, wanted);
+}
+
+/**
+ * The same for a still image, with a second look at windows of half its size if there seems to be nobody: what is too small
+ * for the finder in the whole frame is twice as large there.
+ */
+export async function findInStill(context: FinderContext, wanted: number): Promise<Located[]> {
+  const found = await findSubjects(context, [], wanted);
+  const windows = halfWindows(context.frame);
+  // Where a window has fewer pixels than the network's input, there is nothing more to see.
+  const isFine = windows.every(({ sizePixels }) => sizePixels >= context.finder.cropSize);
+  if (found.length > 0 || !isFine) return found;
+  return readFinds(await look(windows, context), context, [], wanted);
+}
+
+/** The square around the frame that the finder sees. */
+export function wholeFrame(frame: FrameSize): RegionOfInterest {
+  return roiFromBox({ x: 0, y: 0, ...frame }, frame, 1);
+}
+
+/** Squares of half the longer side that cover the frame, each half covered by the next. */
+export function halfWindows(frame: FrameSize): RegionOfInterest[] {
+  const side = Math.max(frame.width, frame.height) / 2;
+  return starts(frame.height, side).flatMap((y) =>
+    starts(frame.width, side).map((x) => roiFromBox({ x, y, width: side, height: side }, frame, 1)),
+  );
+}
+
+/** Evenly spaced left (or top) edges that cover the whole length, at most half a side apart. */
+function starts(length: number, side: number): number[] {
+  const spare = length - side;
+  if (spare <= 0) return [spare / 2];
+  const gaps = Math.ceil((2 * spare) / side);
+  return Array.from({ length: gaps + 1 }, (_, i) => (spare * i) / gaps);
+}
+
+/** What the finder sees in each window, best first. */
+async function look(
+  windows: readonly RegionOfInterest[],
+  { frame, finder, model, inferFinder, minFinderScore }: FinderContext,
+): Promise<Find[]> {
+  const finds: Find[] = [];
+  for (const window of windows) {
+    const inCrop = decodeCenters(await inferFinder(window), finder.codec, minFinderScore);
+    const scale = (model.roi.scale * window.sizePixels) / finder.cropSize;
+    for (const { x, y, size, cos, sin, score } of cropToFramePixels(
+      inCrop,
+      window,
+      frame,
+      finder.cropSize,
+    )) {
+      const rotationRad = model.roi.upright === null ? 0 : Math.atan2(sin, cos);
+      finds.push({ region: roiAround({ x, y }, size * scale, rotationRad, frame), score });
+    }
+  }
+  return finds.sort((a, b) => b.score - a.score);
+}
+
+/** Reads the landmarks of each find until as many subjects as wanted are certain. */
+async function readFinds(
+  finds: readonly Find[],
+  context: FinderContext,
+  known: readonly Located[],
+  wanted: number,
+): Promise<Located[]> {
+  const { frame, model, task, infer, minScore } = context;
+  const isNear = (a: RegionOfInterest, b: RegionOfInterest): boolean =>
+    centerDistance(a, b, frame) < task.sameCenterDistance;
+  const found: Located[] = [];
+  let readings = wanted + SPARE_READINGS;
+  // Finds that led nowhere count too: their neighbors would lead to the same place.
+  const seen = known.map(({ next }) => next);
+  for (const { region } of finds) {
+    if (found.length === wanted || readings === 0) break;
+    if (seen.some((other) => isNear(other, region))) continue;
+    readings -= 1;
+    seen.push(region);
+    const first = await locateLandmarks(region, frame, model, infer, 0);
+    if (first.score < minScore * task.candidateShare) continue;
+    const { refinements, mostRefinements } = task;
+    const refined = await locateUntilSettled(
+      first.next,
+      frame,
+      model,
+      infer,
+      refinements - 1,
+      mostRefinements - 1,
+    );
+    const isKnown = [...known, ...found].some((other) =>
+      isSameSubject(other, refined, frame, task, model.roi.landmark ?? 0),
+    );
+    if (refined.score < minScore || isKnown) continue;
+    found.push(refined);
+    seen.push(refined.next);
+  }
+  return found.sort((a, b) => b.score - a.score);
+}
