@@ -1,0 +1,226 @@
+/** The pipeline with a finder: found, followed, lost, and what each frame costs. */
+import { describe, expect, it } from 'vitest';
+import { halfWindows, wholeFrame } from '../../src/pipeline/finder';
+import { LandmarkPipeline, type PipelineOptions } from '../../src/pipeline/landmark_pipeline';
+import type { FrameSize } from '../../src/pipeline/roi';
+import { TASKS } from '../../src/pipeline/tasks';
+import type { RegionOfInterest } from '../../src/protocol/result';
+import { FAKE_MODEL, fakeHeatmaps, type FakeFace } from '../helpers/fake_face';
+import { FAKE_FINDER, fakeFinds } from '../helpers/fake_finder';
+
+const defaults: PipelineOptions = {
+  maxSubjects: 1,
+  minDetectionConfidence: null,
+  minPresenceConfidence: null,
+  minTrackingConfidence: null,
+  smoothing: false,
+};
+
+/** A pipeline before a changeable scene; `ghosts` are faces that only the finder sees. */
+function setUp(scene: FakeFace[], { frame = { width: 640, height: 480 } } = {}) {
+  const models = { landmarks: FAKE_MODEL, finder: FAKE_FINDER };
+  const pipeline = new LandmarkPipeline(models, TASKS.face, () => 0);
+  const state = { scene, ghosts: [] as FakeFace[], timeMs: 0 };
+  const asked = { landmarks: [] as RegionOfInterest[], finder: [] as RegionOfInterest[] };
+  const networks = {
+    landmarks: (region: RegionOfInterest) => {
+      asked.landmarks.push(region);
+      return Promise.resolve(fakeHeatmaps(region, frame, state.scene));
+    },
+    finder: (region: RegionOfInterest) => {
+      asked.finder.push(region);
+      return Promise.resolve(fakeFinds(region, frame, [...state.scene, ...state.ghosts]));
+    },
+  };
+  const costs = (before: readonly [number, number]) => ({
+    landmarks: asked.landmarks.length - before[0],
+    finder: asked.finder.length - before[1],
+  });
+  const now = () => [asked.landmarks.length, asked.finder.length] as const;
+  return {
+    state,
+    asked,
+    detect: (options: Partial<PipelineOptions> = {}) =>
+      pipeline.detect(frame, networks, { ...defaults, ...options }),
+    /** The next frame, 100 ms later unless told, and how often each network ran. */
+    next: async (options: Partial<PipelineOptions> = {}, stepMs = 100) => {
+      const before = now();
+      state.timeMs += stepMs;
+      const subjects = await pipeline.detectInStream(1, frame, state.timeMs, networks, {
+        ...defaults,
+        ...options,
+      });
+      return { ids: subjects.map(({ id }) => id), subjects, runs: costs(before) };
+    },
+  };
+}
+
+const face: FakeFace = { x: 300, y: 220, size: 120, angleRad: 0.4 };
+const left: FakeFace = { x: 150, y: 240, size: 110 };
+const right: FakeFace = { x: 480, y: 240, size: 110 };
+
+describe('the windows of the finder', () => {
+  it('are the frame within a square, and six of half its size', () => {
+    const frame = { width: 640, height: 480 };
+    expect(wholeFrame(frame)).toEqual({
+      ...{ xCenter: 0.5, yCenter: 0.5, sizePixels: 640, rotationRad: 0 },
+    });
+    const windows = halfWindows(frame);
+    expect(windows.map(({ xCenter, yCenter }) => [xCenter * 640, yCenter * 480])).toEqual([
+      [160, 160],
+      [320, 160],
+      [480, 160],
+      [160, 320],
+      [320, 320],
+      [480, 320],
+    ]);
+    expect(windows.every(({ sizePixels }) => sizePixels === 320)).toBe(true);
+  });
+});
+
+describe('detect with a finder', () => {
+  it('reads the region that the finder gives, turned as it says, then that of the landmarks', async () => {
+    const { asked, detect } = setUp([face]);
+    const [subject, ...others] = await detect();
+    expect(others).toEqual([]);
+    expect(subject?.score).toBeGreaterThan(0.99);
+    expect(asked.finder).toEqual([wholeFrame({ width: 640, height: 480 })]);
+    const [first] = asked.landmarks;
+    // The rule of the landmark pack: 1.5 times the size; centers are right to a part of a cell.
+    expect(first?.sizePixels).toBeCloseTo(1.5 * 120, -0.5);
+    expect((first?.xCenter ?? 0) * 640).toBeCloseTo(300, -0.5);
+    expect(first?.rotationRad).toBeCloseTo(0.4, 1);
+    expect(asked.landmarks.length).toBe(2);
+  });
+
+  it('gives several faces once each and no more than asked for', async () => {
+    const scene = [left, right, { x: 320, y: 90, size: 70 }];
+    expect(await setUp(scene).detect({ maxSubjects: 5 })).toHaveLength(3);
+    expect(await setUp(scene).detect({ maxSubjects: 2 })).toHaveLength(2);
+  });
+
+  it('takes the finder score from minDetectionConfidence, the landmark score from minPresenceConfidence', async () => {
+    const faint = { ...face, clarity: 0.6 };
+    const count = async (options: Partial<PipelineOptions>) =>
+      (await setUp([faint]).detect(options)).length;
+    expect(await count({})).toBe(1);
+    expect(await count({ minDetectionConfidence: 0.94 })).toBe(1);
+    expect(await count({ minDetectionConfidence: 0.96 })).toBe(0);
+    expect(await count({ minPresenceConfidence: 0.7 })).toBe(0);
+    expect(await count({ minTrackingConfidence: 0.7 })).toBe(1);
+  });
+
+  it('looks a second time, closer, where it sees nobody; but not where there are no more pixels', async () => {
+    // 1280 pixels wide: a face of 60 has 6 of the finder's pixels, and 12 in a window of half the size.
+    const small: FakeFace = { x: 1010, y: 610, size: 60 };
+    const large = setUp([small], { frame: { width: 1280, height: 960 } });
+    expect(await large.detect()).toHaveLength(1);
+    expect(large.asked.finder).toHaveLength(7);
+    const found = setUp([face]);
+    await found.detect();
+    expect(found.asked.finder).toHaveLength(1);
+    const tiny = setUp([], { frame: { width: 200, height: 150 } });
+    expect(await tiny.detect()).toEqual([]);
+    expect(tiny.asked.finder).toHaveLength(1);
+  });
+
+  it('gives up on what only the finder sees after one reading each, and after a few in all', async () => {
+    const { state, asked, detect } = setUp([], { frame: { width: 200, height: 150 } });
+    state.ghosts = [20, 60, 100, 140, 180].map((x) => ({ x, y: 70, size: 25 }));
+    expect(await detect()).toEqual([]);
+    expect(asked.landmarks).toHaveLength(3);
+  });
+});
+
+describe('a stream with a finder', () => {
+  it('finds in the first frame, follows with one run, keeps the id and the turn', async () => {
+    const { state, next } = setUp([face]);
+    const first = await next();
+    expect(first.ids).toEqual([0]);
+    expect(first.runs.finder).toBe(1);
+    for (let i = 1; i <= 20; i += 1) {
+      state.scene = [{ ...face, x: 300 + 6 * i, angleRad: 0.4 - 0.05 * i }];
+      const { ids, subjects, runs } = await next();
+      expect(ids).toEqual([0]);
+      expect(runs).toEqual({ landmarks: 1, finder: 0 });
+      // Read from the region of the frame before.
+      expect(subjects[0]?.roi.rotationRad).toBeCloseTo(0.4 - 0.05 * (i - 1), 1);
+    }
+  });
+
+  it('looks in every frame while nobody is there, and finds whoever comes at once', async () => {
+    const { state, next } = setUp([]);
+    for (let i = 0; i < 3; i += 1) {
+      expect((await next({}, 33)).runs).toEqual({ landmarks: 0, finder: 1 });
+    }
+    state.scene = [face];
+    expect((await next({}, 33)).ids).toEqual([0]);
+  });
+
+  it('loses a face at once, without a trace, and gives the next one another id', async () => {
+    const { state, next } = setUp([face]);
+    await next();
+    state.scene = [];
+    expect(await next()).toMatchObject({ ids: [], runs: { landmarks: 1, finder: 1 } });
+    expect(await next()).toMatchObject({ ids: [], runs: { landmarks: 0, finder: 1 } });
+    state.scene = [right];
+    expect((await next()).ids).toEqual([1]);
+    expect((await next()).ids).toEqual([1]);
+  });
+
+  it('finds a face that has jumped in the same frame', async () => {
+    const { state, next } = setUp([left]);
+    await next();
+    state.scene = [right];
+    expect((await next()).ids).toEqual([1]);
+  });
+
+  it('looks for missing faces at intervals while others are followed, and gives none twice', async () => {
+    const { state, next } = setUp([left]);
+    const two = { maxSubjects: 2 };
+    await next(two);
+    const finderRuns: number[] = [];
+    for (let i = 0; i < 10; i += 1) {
+      const { ids, runs } = await next(two);
+      expect(ids).toEqual([0]);
+      // What the finder sees of the followed face is not read again.
+      expect(runs.landmarks).toBe(1);
+      finderRuns.push(runs.finder);
+    }
+    expect(finderRuns).toEqual([0, 0, 0, 0, 1, 0, 0, 0, 0, 1]);
+    state.scene = [left, right];
+    let frames = 0;
+    for (let ids = [0]; ids.length < 2; frames += 1) ids = (await next(two)).ids;
+    expect(frames).toBe(5);
+    expect(await next(two)).toMatchObject({ ids: [0, 1], runs: { landmarks: 2, finder: 0 } });
+  });
+
+  it('keeps the other identity when one of two is lost, and looks at once', async () => {
+    const { state, next } = setUp([left, right]);
+    const two = { maxSubjects: 2 };
+    const { subjects } = await next(two);
+    const rightId = subjects.find(({ roi }) => roi.xCenter > 0.5)?.id;
+    state.scene = [right];
+    expect(await next(two)).toMatchObject({ ids: [rightId], runs: { landmarks: 2, finder: 1 } });
+    expect(await next(two)).toMatchObject({ ids: [rightId], runs: { landmarks: 1, finder: 0 } });
+  });
+
+  it('follows down to the tracking threshold; an explicit presence threshold is the least of all', async () => {
+    const { state, next } = setUp([face]);
+    await next();
+    state.scene = [{ ...face, clarity: 0.45 }];
+    expect((await next()).ids).toEqual([0]);
+    expect((await next({ minPresenceConfidence: 0.3 })).ids).toEqual([0]);
+    expect((await next({ minTrackingConfidence: 0.5 })).ids).toEqual([]);
+    // 0.45 is enough to be followed, not to be found.
+    expect((await next()).ids).toEqual([]);
+    expect((await next({ minPresenceConfidence: 0.4 })).ids).toEqual([1]);
+    expect((await next({ minPresenceConfidence: 0.5 })).ids).toEqual([]);
+  });
+
+  it('looks anew when time runs backwards', async () => {
+    const { next } = setUp([left]);
+    await next({ maxSubjects: 2 }, 10_000);
+    expect((await next({ maxSubjects: 2 }, -9_000)).runs.finder).toBe(1);
+  });
+});
