@@ -6,6 +6,7 @@ import webgpuUrl from '../../workers/webgpu_engine?worker&url';
 import relaxedUrl from '../engine/wasm/build/relaxed.wasm?url&no-inline';
 import simd128Url from '../engine/wasm/build/simd128.wasm?url&no-inline';
 import { BitmarksError } from '../errors';
+import type { TaskName } from '../protocol/service';
 
 const packUrls = import.meta.glob<string>('../../models/*.bitmarks', {
   query: '?url&no-inline',
@@ -13,22 +14,35 @@ const packUrls = import.meta.glob<string>('../../models/*.bitmarks', {
   eager: true,
 });
 
+/** File names without `.bitmarks`. */
+const PACKS: Readonly<Record<TaskName, { readonly landmarks: string; readonly finder: string }>> = {
+  face: { landmarks: 'face', finder: 'face-finder' },
+  pose: { landmarks: 'pose', finder: 'person-finder' },
+};
+
 /** Absolute URLs. */
 export interface AssetUrls {
   readonly worker: string;
   readonly webgpu: string;
   readonly wasm: { readonly simd128: string; readonly relaxed: string };
-  readonly facePack: string;
+  readonly landmarkPack: string;
+  /** Null in builds without this finder. */
+  readonly finderPack: string | null;
 }
 
 /** `base` is the folder of a whole dist/, relative to the page; null stands for where this script lies. */
-export function resolveAssets(base: string | null): AssetUrls {
+export function resolveAssets(task: TaskName, base: string | null): AssetUrls {
+  const { landmarks, finder } = PACKS[task];
+  const hasFinder = packUrls[packPath(finder)] !== undefined;
   if (base === null) {
+    const packUrl = (name: string): string =>
+      absoluteUrl(packUrls[packPath(name)] ?? `models/${name}.bitmarks`);
     return {
       worker: absoluteUrl(workerUrl),
       webgpu: absoluteUrl(webgpuUrl),
       wasm: { simd128: absoluteUrl(simd128Url), relaxed: absoluteUrl(relaxedUrl) },
-      facePack: absoluteUrl(packUrls['../../models/face.bitmarks'] ?? 'models/face.bitmarks'),
+      landmarkPack: packUrl(landmarks),
+      finderPack: hasFinder ? packUrl(finder) : null,
     };
   }
   const folder = absoluteUrl(base.endsWith('/') ? base : `${base}/`);
@@ -37,8 +51,13 @@ export function resolveAssets(base: string | null): AssetUrls {
     worker: inFolder('bitmarks.worker.js'),
     webgpu: inFolder('bitmarks.webgpu.js'),
     wasm: { simd128: inFolder('wasm/simd128.wasm'), relaxed: inFolder('wasm/relaxed.wasm') },
-    facePack: inFolder('models/face.bitmarks'),
+    landmarkPack: inFolder(`models/${landmarks}.bitmarks`),
+    finderPack: hasFinder ? inFolder(`models/${finder}.bitmarks`) : null,
   };
+}
+
+function packPath(name: string): string {
+  return `../../models/${name}.bitmarks`;
 }
 
 /** Resolves a URL against the page: inside a worker started from a blob, relative ones would lead nowhere. */

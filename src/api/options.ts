@@ -1,5 +1,5 @@
 /**
- * The options of FaceLandmarker: their types, checks and defaults. The only place where defaults exist. No capture, no
+ * The options of the landmarkers: their types, checks and defaults. The only place where defaults exist. No capture, no
  * calls; reads no DOM.
  */
 import { BitmarksError } from '../errors';
@@ -11,10 +11,12 @@ export type Delegate = BackendChoice | 'GPU' | 'CPU';
 /** URL of a pack, relative to the page, or its bytes (which are copied). */
 export type ModelSource = string | URL | ArrayBuffer | Uint8Array;
 
-/** All optional; names follow MediaPipe Tasks where it has the same thing. */
-export interface FaceLandmarkerOptions {
-  /** Default: the face pack beside the script. */
+/** What all landmarkers take. All optional; names follow MediaPipe Tasks where it has the same thing. */
+export interface LandmarkerOptions {
+  /** Default: the task's landmark pack beside the script. */
   readonly model?: ModelSource | undefined;
+  /** Pack that finds subjects for the model. Default: the task's finder beside the script. */
+  readonly finder?: ModelSource | undefined;
   /** Default 'auto': WebGPU, else WASM. */
   readonly delegate?: Delegate | undefined;
   /** The same two as MediaPipe Tasks spells them. */
@@ -27,17 +29,11 @@ export interface FaceLandmarkerOptions {
     | undefined;
   /** Accepted for compatibility and not needed: the method that is called decides. */
   readonly runningMode?: 'IMAGE' | 'VIDEO' | undefined;
-  /** Most faces to report, 1..16. Default 1. */
-  readonly numFaces?: number | undefined;
-  /** Least score of a newly found face, 0..1. Default: the model's. */
-  readonly minFaceDetectionConfidence?: number | undefined;
-  /** Least score of any reported face, 0..1. Default: none beyond the other two. */
-  readonly minFacePresenceConfidence?: number | undefined;
-  /** Least score for following a face into the next frame, 0..1. Default: somewhat below that of a new face. */
+  /** Least landmark score for following a subject into the next frame, 0..1. Default: somewhat below that of a new one. */
   readonly minTrackingConfidence?: number | undefined;
   /** Smooth landmarks over time in track and detectForVideo. Default true. */
   readonly smoothing?: boolean | undefined;
-  /** Check the pack's golden vector on the chosen backend, and refuse a backend that computes it wrongly. Default true. */
+  /** Check the packs' golden vectors on the chosen backend, and refuse a backend that computes them wrongly. Default true. */
   readonly selfTest?: boolean | undefined;
   /** Folder that holds the package's other files. Default: where the script lies. */
   readonly assetBase?: string | URL | undefined;
@@ -49,9 +45,47 @@ export interface FaceLandmarkerOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface FaceLandmarkerOptions extends LandmarkerOptions {
+  /** Most faces to report, 1..16. Default 1. */
+  readonly numFaces?: number | undefined;
+  /** Least score that the finder gives a new face, 0..1. Default: the finder's. */
+  readonly minFaceDetectionConfidence?: number | undefined;
+  /** Least landmark score of any reported face, 0..1. Default: the model's for new faces. */
+  readonly minFacePresenceConfidence?: number | undefined;
+}
+
+export interface PoseLandmarkerOptions extends LandmarkerOptions {
+  /** Most people to report, 1..16. Default 1. */
+  readonly numPoses?: number | undefined;
+  /** Least score that the finder gives a new person, 0..1. Default: the finder's. */
+  readonly minPoseDetectionConfidence?: number | undefined;
+  /** Least landmark score of any reported person, 0..1. Default: the model's for new people. */
+  readonly minPosePresenceConfidence?: number | undefined;
+}
+
+/** What a task calls the options that every task has under a name of its own. */
+export interface OptionNames {
+  readonly count: string;
+  readonly detection: string;
+  readonly presence: string;
+}
+
+export const FACE_OPTIONS = {
+  count: 'numFaces',
+  detection: 'minFaceDetectionConfidence',
+  presence: 'minFacePresenceConfidence',
+} as const satisfies Record<keyof OptionNames, keyof FaceLandmarkerOptions>;
+
+export const POSE_OPTIONS = {
+  count: 'numPoses',
+  detection: 'minPoseDetectionConfidence',
+  presence: 'minPosePresenceConfidence',
+} as const satisfies Record<keyof OptionNames, keyof PoseLandmarkerOptions>;
+
 /** Checked options with defaults filled in. Null: not given, whoever uses it knows. */
 export interface ResolvedOptions {
   readonly model: ModelSource | null;
+  readonly finder: ModelSource | null;
   readonly backend: BackendChoice;
   readonly detect: DetectOptions;
   readonly selfTest: boolean;
@@ -61,7 +95,7 @@ export interface ResolvedOptions {
   readonly signal: AbortSignal | null;
 }
 
-const MAX_FACES = 16;
+const MAX_SUBJECTS = 16;
 const BACKENDS: Readonly<Record<Delegate, BackendChoice>> = {
   auto: 'auto',
   webgpu: 'webgpu',
@@ -72,12 +106,10 @@ const BACKENDS: Readonly<Record<Delegate, BackendChoice>> = {
 };
 const NAMES = [
   'model',
+  'finder',
   'delegate',
   'baseOptions',
   'runningMode',
-  'numFaces',
-  'minFaceDetectionConfidence',
-  'minFacePresenceConfidence',
   'minTrackingConfidence',
   'smoothing',
   'selfTest',
@@ -85,15 +117,19 @@ const NAMES = [
   'workerUrl',
   'onProgress',
   'signal',
-] as const satisfies readonly (keyof FaceLandmarkerOptions)[];
+] as const satisfies readonly (keyof LandmarkerOptions)[];
 const BASE_NAMES = ['modelAssetPath', 'modelAssetBuffer', 'delegate'] as const;
 
 /**
  * Checks the options of a caller who may not use TypeScript. Throws 'options/invalid'; a name that does not exist is only
  * a warning, as code written for other libraries may carry more options.
  */
-export function resolveOptions(options: unknown = {}): ResolvedOptions {
-  const given = new OptionReader(options, 'options', '', NAMES);
+export function resolveOptions(
+  { count, detection, presence }: OptionNames,
+  options: unknown = {},
+): ResolvedOptions {
+  const names = [...NAMES, count, detection, presence];
+  const given = new OptionReader(options, 'options', '', names);
   const base = new OptionReader(
     given.raw('baseOptions') ?? {},
     'baseOptions',
@@ -116,11 +152,12 @@ export function resolveOptions(options: unknown = {}): ResolvedOptions {
   }
   return {
     model: models[0] ?? null,
+    finder: given.model('finder'),
     backend: BACKENDS[(delegate ?? baseDelegate ?? 'auto') as Delegate],
     detect: {
-      maxSubjects: given.count('numFaces', MAX_FACES) ?? 1,
-      minDetectionConfidence: given.score('minFaceDetectionConfidence'),
-      minPresenceConfidence: given.score('minFacePresenceConfidence'),
+      maxSubjects: given.count(count, MAX_SUBJECTS) ?? 1,
+      minDetectionConfidence: given.score(detection),
+      minPresenceConfidence: given.score(presence),
       minTrackingConfidence: given.score('minTrackingConfidence'),
       smoothing: given.flag('smoothing') ?? true,
     },

@@ -8,6 +8,7 @@ import type {
   RegionOfInterest,
   StageTimings,
 } from '../protocol/result';
+import type { SessionInfo } from '../protocol/service';
 
 /** Axis-aligned box, in 0..1 of the frame (landmarks outside the frame make it reach beyond). */
 export interface BoundingBox {
@@ -17,22 +18,25 @@ export interface BoundingBox {
   readonly height: number;
 }
 
-export interface Face {
+/** A face or a person. */
+export interface Subject {
   /** In the model's order; `info.model.landmarks` has the names, `info.model.connections` the lines to draw. */
   readonly landmarks: readonly NormalizedLandmark[];
-  /** Mean landmark score, 0..1. */
+  /** Mean score of the landmarks that count, 0..1: all of a face, the eight surest of a person. */
   readonly score: number;
-  /** Stable while the face is followed by track or detectForVideo; detect numbers the faces of one image from 0. */
+  /** Stable while the subject is followed by track or detectForVideo; detect numbers those of one image from 0. */
   readonly id: number;
-  /** Tight box of the landmarks. */
+  /** Tight box of the landmarks that are present (`info.model.minLandmarkScore`). */
   readonly box: BoundingBox;
-  /** Rotated square that the landmarks were read from. */
+  /** Square that the landmarks were read from; that of a face is turned with it. */
   readonly roi: RegionOfInterest;
 }
 
-export interface FaceLandmarkerResult {
-  /** Best-scored first in detect, in order of appearance in track and detectForVideo. Empty if none was found. */
-  readonly faces: readonly Face[];
+export type Face = Subject;
+export type Pose = Subject;
+
+/** What the results of all landmarkers have. */
+export interface LandmarkerResult {
   /** Time of the frame: as given to detectForVideo, else on the clock of performance.now(). */
   readonly timestampMs: number;
   /** Size of the frame in pixels. */
@@ -43,13 +47,27 @@ export interface FaceLandmarkerResult {
   readonly backend: LandmarkResult['backend'];
 }
 
-export function toFaceLandmarkerResult(result: LandmarkResult): FaceLandmarkerResult {
-  const { subjects, ...rest } = result;
-  return { faces: subjects.map(toFace), ...rest };
+export interface FaceLandmarkerResult extends LandmarkerResult {
+  /** Best-scored first in detect, in order of appearance in track and detectForVideo. Empty if none was found. */
+  readonly faces: readonly Face[];
 }
 
-function toFace({ landmarks, score, id, roi }: DetectedSubject): Face {
-  return { landmarks, score, id, box: boxOf(landmarks), roi };
+export interface PoseLandmarkerResult extends LandmarkerResult {
+  /** Best-scored first in detect, in order of appearance in track and detectForVideo. Empty if nobody was found. */
+  readonly poses: readonly Pose[];
+}
+
+/** The subjects of a result, and all else in it. */
+export function subjectsOf(
+  { subjects, ...rest }: LandmarkResult,
+  { model }: SessionInfo,
+): { readonly subjects: readonly Subject[]; readonly rest: LandmarkerResult } {
+  return { subjects: subjects.map((subject) => toSubject(subject, model.minLandmarkScore)), rest };
+}
+
+function toSubject({ landmarks, score, id, roi }: DetectedSubject, minScore: number): Subject {
+  const present = landmarks.filter((landmark) => landmark.score >= minScore);
+  return { landmarks, score, id, box: boxOf(present.length > 0 ? present : landmarks), roi };
 }
 
 function boxOf(landmarks: readonly NormalizedLandmark[]): BoundingBox {

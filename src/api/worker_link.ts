@@ -109,9 +109,8 @@ export class WorkerLink {
       this.#settleAll(
         new BitmarksError('closed', 'the landmarker is closed; create another one to go on'),
       );
-      const timeout = new Promise<void>((resolve) => setTimeout(resolve, FAREWELL_TIMEOUT_MS));
       const freed = this.#isStarted ? service.close().catch(() => undefined) : undefined;
-      this.#farewell = Promise.race([freed, timeout]).then(() => {
+      this.#farewell = withinFarewell(freed).then(() => {
         this.#terminate();
       });
     }
@@ -202,6 +201,12 @@ export class WorkerLink {
   }
 }
 
+/** Waits for the worker to free what it holds, but no longer than is decent. */
+export async function withinFarewell(freed: Promise<unknown> | undefined): Promise<void> {
+  const timeout = new Promise<void>((resolve) => setTimeout(resolve, FAREWELL_TIMEOUT_MS));
+  await Promise.race([freed, timeout]);
+}
+
 /**
  * Starts the worker script at an absolute URL. Browsers refuse worker scripts of other origins; there a script of this
  * origin that imports the foreign one takes its place. Throws 'worker/failed' and what WorkerLink.start throws.
@@ -246,6 +251,7 @@ import(${JSON.stringify(url)}).then(
 );`;
 }
 
-function abortError({ reason }: AbortSignal): BitmarksError {
+/** What a call rejects with when its signal has fired. */
+export function abortError({ reason }: AbortSignal): BitmarksError {
   return new BitmarksError('aborted', 'the call was aborted', { cause: reason });
 }

@@ -39,7 +39,7 @@ export interface StageTimings {
   readonly inferenceMs: number;
   /** Whole call inside the worker. */
   readonly totalMs: number;
-  /** Network runs in this call: 1 while tracking one subject, more when searching. */
+  /** Network runs in this call, those of the finder included: 1 while one subject is followed, more while one is missing. */
   readonly inferences: number;
 }
 

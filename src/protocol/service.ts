@@ -5,27 +5,33 @@ import type { LandmarkResult } from './result';
 import type { WireService } from './wire_errors';
 
 /** Raised with every change of the messages between script and worker, which may be cached apart from each other. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 export type BackendChoice = 'auto' | 'webgpu' | 'wasm' | 'reference';
-export type TaskName = 'face';
+export type TaskName = 'face' | 'pose';
+
+/** Absolute URL of a pack, or its bytes (transferred). */
+export type PackSource = { readonly url: string } | { readonly bytes: ArrayBuffer };
 
 export interface LoadRequest {
+  /** Which of the worker's landmarkers this becomes; one that is loaded under this id is replaced. */
+  readonly landmarkerId: number;
   readonly task: TaskName;
-  /** Absolute URL of the pack, or its bytes (transferred). */
-  readonly pack: { readonly url: string } | { readonly bytes: ArrayBuffer };
+  /** Without a finder, windows of the frame are searched with the landmark network. */
+  readonly packs: { readonly landmarks: PackSource; readonly finder: PackSource | null };
   readonly backend: BackendChoice;
   /** Absolute URLs of the WASM modules. */
   readonly wasmUrls: { readonly simd128: string; readonly relaxed: string };
   /** Absolute URL of the WebGPU engine's own file (workers/webgpu_engine.ts); fetched only where that engine is tried. */
   readonly webgpuUrl: string;
   readonly wasmVariant?: 'simd128' | 'relaxed';
-  /** Run the pack's golden vector on the chosen backend and refuse the backend if the hash differs. */
+  /** Run the packs' golden vectors on the chosen backend and refuse the backend if the hash differs. */
   readonly selfTest: boolean;
   /** Id for cancel(). */
   readonly callId: number;
 }
 
+/** Bytes are those of all packs. */
 export interface LoadProgress {
   readonly loadedBytes: number;
   /** null when the server does not tell. */
@@ -35,19 +41,31 @@ export interface LoadProgress {
 
 export interface SessionInfo {
   readonly backend: 'webgpu' | 'wasm' | 'reference';
-  /** Kernel of each plan step, in order. */
+  /** Kernel of each plan step of the landmark network, in order. */
   readonly kernels: readonly string[];
   /** Better backends that were not taken, and why. */
   readonly refusals: readonly { readonly backend: string; readonly reason: string }[];
+  /** Of landmark network and finder together. */
   readonly bytes: { readonly pack: number; readonly weights: number; readonly activations: number };
+  /** The landmark network. */
   readonly model: {
     readonly name: string;
     readonly sha256: string;
     readonly landmarks: readonly string[];
     readonly mirror: readonly number[];
     readonly connections: readonly (readonly [number, number])[];
+    /** Score from which a landmark counts as present, 0..1; 0 where all count, as those of a face. */
+    readonly minLandmarkScore: number;
     readonly multiplyAdds: number;
   };
+  /** The network that finds subjects; null where windows are searched with the landmark network. */
+  readonly finder: {
+    readonly name: string;
+    readonly sha256: string;
+    readonly backend: 'webgpu' | 'wasm' | 'reference';
+    readonly kernels: readonly string[];
+    readonly multiplyAdds: number;
+  } | null;
   /** GPU vendor and architecture, or the WASM variant. */
   readonly device: string;
   readonly timings: {
@@ -70,6 +88,7 @@ export type FramePayload =
   | { readonly kind: 'blob'; readonly blob: Blob };
 
 export interface DetectRequest {
+  readonly landmarkerId: number;
   readonly frame: FramePayload;
   readonly timestampMs: number;
   /** false: stateless; true: regions, identities and smoothing of the stream `streamId` are used and kept. */
@@ -81,24 +100,29 @@ export interface DetectRequest {
 /** Thresholds are scores, 0..1; null takes the model's own. */
 export interface DetectOptions {
   readonly maxSubjects: number;
-  /** Least score of a newly found subject. */
+  /** Least score that the finder gives a new subject. */
   readonly minDetectionConfidence: number | null;
-  /** Least score of any subject that is reported. */
+  /** Least landmark score of any subject that is reported. */
   readonly minPresenceConfidence: number | null;
-  /** Least score for following a subject into the next frame. */
+  /** Least landmark score for following a subject into the next frame. */
   readonly minTrackingConfidence: number | null;
   readonly smoothing: boolean;
 }
 
+/** Several landmarkers live in one worker, on one device. Their calls run one after the other, in the order they come in. */
 export interface LandmarkService {
+  /** Downloads wait for nobody; preparing the networks waits its turn. */
   load(request: LoadRequest, onProgress?: (progress: LoadProgress) => void): Promise<SessionInfo>;
   detect(request: DetectRequest): Promise<LandmarkResult>;
   /** Forgets a stream's regions, identities and filters. */
-  endStream(id: number): Promise<void>;
+  endStream(landmarkerId: number, id: number): Promise<void>;
   /** Current info; changes when a lost device made the service fall back. */
-  info(): Promise<SessionInfo>;
+  info(landmarkerId: number): Promise<SessionInfo>;
   /** Settles the call with 'aborted' as soon as it can; unknown ids are ignored. */
   cancel(callId: number): Promise<void>;
+  /** Ends one landmarker: its calls settle with 'closed', its networks are freed. Unknown ids are ignored. */
+  unload(landmarkerId: number): Promise<void>;
+  /** The same for all, and no more can be loaded. */
   close(): Promise<void>;
 }
 

@@ -3,7 +3,9 @@
  * awaits visible to the page. The one file of the worker that touches its global scope.
  */
 import { expose, releaseProxy, type Endpoint } from 'comlink';
+import { loadFactory } from '../engine/registry';
 import { Session } from '../engine/session';
+import { shareBackends } from '../engine/shared_backends';
 import { parsePack } from '../model/pack';
 import {
   PROTOCOL_VERSION,
@@ -31,6 +33,7 @@ function yieldToMessages(): Promise<void> {
 /** The service with the real network, engine and canvas. */
 export function createRealService(): LandmarkService {
   const reader = new FrameReader();
+  const loadShared = shareBackends(loadFactory);
   return createLandmarkService({
     fetchPack,
     parsePack,
@@ -40,6 +43,7 @@ export function createRealService(): LandmarkService {
         engine: { wasmUrls, webgpuUrl, ...(wasmVariant === undefined ? {} : { wasmVariant }) },
         selfTest,
         onPhase,
+        loadFactory: loadShared,
       }),
     readPixels: (frame) => reader.read(frame),
     yieldToMessages,
@@ -64,9 +68,10 @@ export function exposeService(service: LandmarkService, endpoint?: Endpoint): vo
         }
       }),
     detect: (request) => settle(() => service.detect(request)),
-    endStream: (id) => settle(() => service.endStream(id)),
-    info: () => settle(() => service.info()),
+    endStream: (landmarkerId, id) => settle(() => service.endStream(landmarkerId, id)),
+    info: (landmarkerId) => settle(() => service.info(landmarkerId)),
     cancel: (callId) => settle(() => service.cancel(callId)),
+    unload: (landmarkerId) => settle(() => service.unload(landmarkerId)),
     close: () => settle(() => service.close()),
   };
   expose(root, endpoint);

@@ -1,15 +1,11 @@
 /**
- * The service behind the worker boundary: load, detect, close, one call at a time. Wiring only: pixels come from
- * frame_pixels.ts, numbers from the engine, landmarks from the pipeline.
+ * The service behind the worker boundary: load, detect, close, for several landmarkers, one call at a time. Wiring only:
+ * pixels come from frame_pixels.ts, numbers from the engine, landmarks from the pipeline.
  */
-import type { Session } from '../engine/session';
 import { BitmarksError } from '../errors';
 import type { Model } from '../model/types';
-import { LandmarkPipeline } from '../pipeline/landmark_pipeline';
 import type { Infer } from '../pipeline/locate';
-import { checkTask, landmarkModelOf } from '../pipeline/pack_models';
 import { roiToCropAffine } from '../pipeline/roi';
-import { TASKS } from '../pipeline/tasks';
 import { closeFrame } from '../protocol/frame';
 import type { LandmarkResult } from '../protocol/result';
 import type {
@@ -21,20 +17,20 @@ import type {
   SessionInfo,
 } from '../protocol/service';
 import type { FramePixels } from './frame_pixels';
-import type { FetchPackOptions } from './model_loader';
-
-/** The part of a session that the service uses. */
-export type EngineSession = Pick<Session, 'state' | 'run' | 'close'>;
+import {
+  closeNetworks,
+  infoOf,
+  openNetworks,
+  type Landmarker,
+  type Network,
+  type OpenSession,
+} from './landmarker';
+import { readPacks, type FetchPack } from './pack_reader';
 
 export interface ServiceDeps {
-  readonly fetchPack: (url: string, options: FetchPackOptions) => Promise<Uint8Array>;
+  readonly fetchPack: FetchPack;
   readonly parsePack: (file: Uint8Array) => Model;
-  /** Takes the first backend that runs the model, after its self-test if `request.selfTest`. */
-  readonly openSession: (
-    model: Model,
-    request: LoadRequest,
-    onPhase: (phase: 'compile' | 'self-test') => void,
-  ) => Promise<EngineSession>;
+  readonly openSession: OpenSession;
   /** Pixels of a frame, which stays open. */
   readonly readPixels: (frame: FramePayload) => Promise<FramePixels>;
   /** Resolves after the messages that have come in were handed out. */
@@ -47,12 +43,9 @@ export interface ServiceDeps {
 /** A search on WASM is one long task, in which no cancel() would arrive; it makes room for messages this often. */
 const YIELD_INTERVAL_MS = 20;
 
-interface Loaded {
-  readonly model: Model;
-  readonly session: EngineSession;
-  readonly pipeline: LandmarkPipeline;
-  readonly cropSize: number;
-  readonly timings: SessionInfo['timings'];
+interface Call {
+  readonly landmarkerId: number;
+  readonly controller: AbortController;
 }
 
 export function createLandmarkService(deps: ServiceDeps): LandmarkService {
@@ -62,10 +55,10 @@ export function createLandmarkService(deps: ServiceDeps): LandmarkService {
 class Service implements LandmarkService {
   readonly #deps: ServiceDeps;
   /** Calls that have come in and are not done, by id. */
-  readonly #calls = new Map<number, AbortController>();
-  #loaded: Loaded | null = null;
+  readonly #calls = new Map<number, Call>();
+  readonly #landmarkers = new Map<number, Landmarker>();
   #isClosed = false;
-  /** Settles, and never rejects, when all calls so far are done. */
+  /** Settles, and never rejects, when all turns so far are done. */
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(deps: ServiceDeps) {
@@ -73,114 +66,123 @@ class Service implements LandmarkService {
   }
 
   load(request: LoadRequest, onProgress?: (progress: LoadProgress) => void): Promise<SessionInfo> {
-    return this.#enqueue(request.callId, async (signal) => {
+    return this.#call(request, async (signal) => {
+      const { nowMs, fetchPack, parsePack, openSession } = this.#deps;
       const report = onProgress ?? (() => undefined);
-      const loaded = await this.#open(request, signal, report);
-      if (signal.aborted) {
-        loaded.session.close();
-        signal.throwIfAborted();
-      }
-      this.#loaded?.session.close();
-      this.#loaded = loaded;
-      return infoOf(loaded);
+      const startMs = nowMs();
+      const { landmarks, finder } = request.packs;
+      const sources = finder === null ? [landmarks] : [landmarks, finder];
+      const files = await readPacks(sources, fetchPack, signal, report);
+      const downloadedMs = nowMs();
+      const loadedBytes = files.reduce((sum, file) => sum + file.length, 0);
+      const size = { loadedBytes, totalBytes: loadedBytes };
+      const [model, finderModel = null] = files.map((file) => parsePack(file)) as [Model, Model?];
+      return this.#inTurn(signal, async () => {
+        const networks = await openNetworks(
+          { landmarks: model, finder: finderModel },
+          request,
+          openSession,
+          (phase) => {
+            report({ ...size, phase });
+          },
+          nowMs,
+        );
+        if (signal.aborted) {
+          closeNetworks(networks);
+          signal.throwIfAborted();
+        }
+        const endMs = nowMs();
+        report({ ...size, phase: 'ready' });
+        const timings = {
+          downloadMs: downloadedMs - startMs,
+          compileMs: endMs - downloadedMs,
+          totalMs: endMs - startMs,
+        };
+        this.#drop(request.landmarkerId);
+        const loaded = { ...networks, timings };
+        this.#landmarkers.set(request.landmarkerId, loaded);
+        return infoOf(loaded);
+      });
     });
   }
 
   async detect(request: DetectRequest): Promise<LandmarkResult> {
     try {
-      return await this.#enqueue(request.callId, (signal) => this.#detect(request, signal));
+      return await this.#call(request, (signal) =>
+        this.#inTurn(signal, () => this.#detect(request, signal)),
+      );
     } finally {
       closeFrame(request.frame);
     }
   }
 
-  async endStream(id: number): Promise<void> {
+  async endStream(landmarkerId: number, id: number): Promise<void> {
     // After the frames of the stream that are still in the queue.
     await this.#queue;
-    this.#loaded?.pipeline.endStream(id);
+    this.#landmarkers.get(landmarkerId)?.pipeline.endStream(id);
   }
 
-  info(): Promise<SessionInfo> {
-    return Promise.resolve().then(() => infoOf(this.#requireLoaded()));
+  info(landmarkerId: number): Promise<SessionInfo> {
+    return Promise.resolve().then(() => infoOf(this.#require(landmarkerId)));
   }
 
   cancel(callId: number): Promise<void> {
-    this.#calls.get(callId)?.abort(new BitmarksError('aborted', 'the call was aborted'));
+    const aborted = new BitmarksError('aborted', 'the call was aborted');
+    this.#calls.get(callId)?.controller.abort(aborted);
     return Promise.resolve();
+  }
+
+  async unload(landmarkerId: number): Promise<void> {
+    for (const call of this.#calls.values()) {
+      if (call.landmarkerId === landmarkerId) call.controller.abort(closedError());
+    }
+    await this.#queue;
+    this.#drop(landmarkerId);
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const call of this.#calls.values()) call.abort(closedError());
+    for (const { controller } of this.#calls.values()) controller.abort(closedError());
     await this.#queue;
-    this.#loaded?.session.close();
-    this.#loaded = null;
+    for (const id of [...this.#landmarkers.keys()]) this.#drop(id);
     this.#deps.release();
   }
 
-  /** Runs the call after those before it; its signal aborts by cancel(callId) and by close(), and is checked first. */
-  async #enqueue<T>(callId: number, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  /** Runs the call with a signal that aborts by cancel(callId), unload(landmarkerId) and close(). */
+  async #call<T>(
+    { callId, landmarkerId }: Pick<LoadRequest, 'callId' | 'landmarkerId'>,
+    run: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const controller = new AbortController();
     if (this.#isClosed) controller.abort(closedError());
-    this.#calls.set(callId, controller);
-    const call = this.#queue.then(() => {
-      controller.signal.throwIfAborted();
-      return run(controller.signal);
-    });
-    this.#queue = call.catch(() => undefined);
+    this.#calls.set(callId, { landmarkerId, controller });
     try {
-      return await call;
+      return await run(controller.signal);
     } finally {
       this.#calls.delete(callId);
     }
   }
 
-  async #open(
-    request: LoadRequest,
-    signal: AbortSignal,
-    onProgress: (progress: LoadProgress) => void,
-  ): Promise<Loaded> {
-    const { nowMs, parsePack, openSession } = this.#deps;
-    const startMs = nowMs();
-    const file = await this.#readPack(request, signal, onProgress);
-    const downloadedMs = nowMs();
-    const size = { loadedBytes: file.length, totalBytes: file.length };
-    const model = parsePack(file);
-    checkTask(model, request.task);
-    const landmarks = landmarkModelOf(model);
-    const session = await openSession(model, request, (phase) => {
-      onProgress({ ...size, phase });
+  /** Waits for the turns before, of all landmarkers: they share one device. The signal is checked first. */
+  #inTurn<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(() => {
+      signal.throwIfAborted();
+      return run();
     });
-    const endMs = nowMs();
-    onProgress({ ...size, phase: 'ready' });
-    const pipeline = new LandmarkPipeline({ landmarks, finder: null }, TASKS[request.task], nowMs);
-    const { cropSize } = landmarks;
-    const timings = {
-      downloadMs: downloadedMs - startMs,
-      compileMs: endMs - downloadedMs,
-      totalMs: endMs - startMs,
-    };
-    return { model, session, pipeline, cropSize, timings };
+    this.#queue = turn.catch(() => undefined);
+    return turn;
   }
 
-  #readPack(
-    { pack }: LoadRequest,
-    signal: AbortSignal,
-    onProgress: (progress: LoadProgress) => void,
-  ): Promise<Uint8Array> {
-    if ('bytes' in pack) return Promise.resolve(new Uint8Array(pack.bytes));
-    return this.#deps.fetchPack(pack.url, {
-      signal,
-      onProgress: (loadedBytes, totalBytes) => {
-        onProgress({ loadedBytes, totalBytes, phase: 'download' });
-      },
-    });
+  #drop(landmarkerId: number): void {
+    const landmarker = this.#landmarkers.get(landmarkerId);
+    this.#landmarkers.delete(landmarkerId);
+    if (landmarker !== undefined) closeNetworks(landmarker);
   }
 
   async #detect(request: DetectRequest, signal: AbortSignal): Promise<LandmarkResult> {
     const { nowMs, readPixels, yieldToMessages } = this.#deps;
     const { frame, timestampMs, stream, options } = request;
-    const { pipeline, session, cropSize } = this.#requireLoaded();
+    const { pipeline, landmarks, finder } = this.#require(request.landmarkerId);
     const startMs = nowMs();
     const pixels = await readPixels(frame);
     // The bytes are ours now: the frame, a camera's buffer perhaps, need not wait for the network.
@@ -190,51 +192,38 @@ class Service implements LandmarkService {
     let inferences = 0;
     let inferenceMs = 0;
     let lastYieldMs = capturedMs;
-    const infer: Infer = async (region) => {
-      if (nowMs() - lastYieldMs > YIELD_INTERVAL_MS) {
-        await yieldToMessages();
-        lastYieldMs = nowMs();
-      }
-      signal.throwIfAborted();
-      const crop = roiToCropAffine(region, pixels, cropSize);
-      const inferStartMs = nowMs();
-      const heatmaps = await session.run({ kind: 'frame', data, width, height, ...crop });
-      inferenceMs += nowMs() - inferStartMs;
-      inferences += 1;
-      return heatmaps;
-    };
+    const inferWith =
+      ({ session, cropSize }: Network): Infer =>
+      async (region) => {
+        if (nowMs() - lastYieldMs > YIELD_INTERVAL_MS) {
+          await yieldToMessages();
+          lastYieldMs = nowMs();
+        }
+        signal.throwIfAborted();
+        const crop = roiToCropAffine(region, pixels, cropSize);
+        const inferStartMs = nowMs();
+        const heatmaps = await session.run({ kind: 'frame', data, width, height, ...crop });
+        inferenceMs += nowMs() - inferStartMs;
+        inferences += 1;
+        return heatmaps;
+      };
+    const networks = { landmarks: inferWith(landmarks), finder: inferWith(finder ?? landmarks) };
     const size = { width, height };
-    const networks = { landmarks: infer, finder: infer };
     const subjects =
       stream === null
         ? await pipeline.detect(size, networks, options)
         : await pipeline.detectInStream(stream.id, size, timestampMs, networks, options);
     const captureMs = capturedMs - startMs;
     const timings = { captureMs, inferenceMs, totalMs: nowMs() - startMs, inferences };
-    const { backend } = session.state;
+    const { backend } = landmarks.session.state;
     return { subjects, timestampMs, width, height, timings, backend };
   }
 
-  #requireLoaded(): Loaded {
-    if (this.#loaded === null) {
-      throw new BitmarksError('closed', 'no model is loaded; load one before the first detect');
-    }
-    return this.#loaded;
+  #require(landmarkerId: number): Landmarker {
+    const landmarker = this.#landmarkers.get(landmarkerId);
+    if (landmarker !== undefined) return landmarker;
+    throw new BitmarksError('closed', 'no model is loaded; load one before the first detect');
   }
-}
-
-function infoOf({ model, session, timings }: Loaded): SessionInfo {
-  const { backend, kernels, refusals, device, bytes, multiplyAdds } = session.state;
-  const { name, landmarks, mirror, connections } = model.manifest;
-  return {
-    backend,
-    kernels,
-    refusals,
-    device,
-    bytes: { pack: model.sizeBytes, ...bytes },
-    model: { name, sha256: model.sha256, landmarks, mirror, connections, multiplyAdds },
-    timings,
-  };
 }
 
 function closedError(): BitmarksError {

@@ -21,8 +21,10 @@ import {
   type DotsFace,
   type Pixels,
 } from '../helpers/dots';
+import { dotsFinderPack } from '../helpers/dots_finder';
 
 const pack = dotsPack();
+const finder = dotsFinderPack();
 const face: DotsFace = { x: 120, y: 110, size: 110, angleRad: 0.2 };
 const scene = drawDots(320, 240, [face]);
 
@@ -42,7 +44,7 @@ async function playing(paint: () => Pixels = () => scene) {
 describe('inputs', () => {
   let landmarker: FaceLandmarker;
   beforeAll(async () => {
-    landmarker = await FaceLandmarker.create({ model: pack, delegate: 'wasm' });
+    landmarker = await FaceLandmarker.create({ model: pack, finder, delegate: 'wasm' });
   });
   afterAll(() => {
     landmarker.close();
@@ -175,7 +177,7 @@ describe('backends', () => {
   it('give equal landmarks and say what they are', async () => {
     const outcomes = [];
     for (const delegate of ['reference', 'wasm', 'webgpu'] as const) {
-      const landmarker = await FaceLandmarker.create({ model: pack, delegate });
+      const landmarker = await FaceLandmarker.create({ model: pack, finder, delegate });
       const { faces, backend } = await landmarker.detect(imageDataOf(scene));
       expect(backend).toBe(delegate);
       expect(landmarker.info.backend).toBe(delegate);
@@ -189,8 +191,11 @@ describe('backends', () => {
   });
 
   it('auto takes WebGPU where there is an adapter', async () => {
-    const landmarker = await FaceLandmarker.create({ model: pack });
-    expect(landmarker.info).toMatchObject({ backend: 'webgpu', bytes: { pack: pack.length } });
+    const landmarker = await FaceLandmarker.create({ model: pack, finder });
+    expect(landmarker.info).toMatchObject({
+      backend: 'webgpu',
+      bytes: { pack: pack.length + finder.length },
+    });
     expect(landmarker.info.device).not.toBe('');
     landmarker.close();
   });
@@ -200,14 +205,19 @@ describe('create', () => {
   it('reports progress up to ready', async () => {
     const onProgress = vi.fn();
     const url = URL.createObjectURL(new Blob([pack]));
-    const landmarker = await FaceLandmarker.create({ model: url, delegate: 'wasm', onProgress });
+    const landmarker = await FaceLandmarker.create({
+      model: url,
+      finder,
+      delegate: 'wasm',
+      onProgress,
+    });
     await vi.waitFor(() => {
       const phases = new Set(onProgress.mock.calls.map(([{ phase }]) => phase as string));
       expect([...phases]).toEqual(['download', 'compile', 'self-test', 'ready']);
     });
     expect(onProgress).toHaveBeenLastCalledWith({
-      loadedBytes: pack.length,
-      totalBytes: pack.length,
+      loadedBytes: pack.length + finder.length,
+      totalBytes: pack.length + finder.length,
       phase: 'ready',
     });
     landmarker.close();
@@ -227,7 +237,7 @@ describe('create', () => {
 
 describe('detectForVideo', () => {
   it('follows a moving face, keeps its id, and wants rising timestamps', async () => {
-    const landmarker = await FaceLandmarker.create({ model: pack, delegate: 'wasm' });
+    const landmarker = await FaceLandmarker.create({ model: pack, finder, delegate: 'wasm' });
     for (let i = 0; i < 8; i += 1) {
       const moved = { ...face, x: face.x + 6 * i };
       const frame = drawDots(320, 240, [moved]);
@@ -251,7 +261,7 @@ describe('detectForVideo', () => {
 describe('track', () => {
   let landmarker: FaceLandmarker;
   beforeAll(async () => {
-    landmarker = await FaceLandmarker.create({ model: pack, delegate: 'wasm' });
+    landmarker = await FaceLandmarker.create({ model: pack, finder, delegate: 'wasm' });
   });
   afterAll(() => {
     landmarker.close();
@@ -316,7 +326,7 @@ describe('track', () => {
   });
 
   it('throws closed when the landmarker is closed', async () => {
-    const own = await FaceLandmarker.create({ model: pack, delegate: 'wasm' });
+    const own = await FaceLandmarker.create({ model: pack, finder, delegate: 'wasm' });
     const { video } = await playing();
     const tracked = own.track(video);
     await tracked.next();

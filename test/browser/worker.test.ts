@@ -6,8 +6,10 @@ import { FaceLandmarker, type FaceLandmarkerOptions } from '../../src/index';
 import realWorkerUrl from '../../workers/landmark.worker?worker&url';
 import { codeOf } from '../helpers/codes';
 import { DOTS_TOLERANCE, dotsError, dotsPack, drawDots, type DotsFace } from '../helpers/dots';
+import { dotsFinderPack } from '../helpers/dots_finder';
 
 const pack = dotsPack();
+const finder = dotsFinderPack();
 const face: DotsFace = { x: 120, y: 110, size: 110 };
 const scene = drawDots(320, 240, [face]);
 const image = new ImageData(scene.data, scene.width, scene.height);
@@ -52,7 +54,7 @@ function workerWith(code: string): string {
 }
 
 function create(options: FaceLandmarkerOptions = {}): Promise<FaceLandmarker> {
-  return FaceLandmarker.create({ model: pack, delegate: 'wasm', ...options });
+  return FaceLandmarker.create({ model: pack, finder, delegate: 'wasm', ...options });
 }
 
 async function expectWorking(landmarker: FaceLandmarker): Promise<void> {
@@ -115,6 +117,25 @@ describe('close', () => {
     expect(await codeOf(landmarker.detect(image))).toBe('closed');
     expect(await codeOf(landmarker.detectForVideo(image, 1))).toBe('closed');
     await landmarker[Symbol.asyncDispose]();
+    expect(alive.size).toBe(0);
+  });
+
+  it('of one landmarker leaves the others of the page, which share its worker', async () => {
+    const [first, second] = await Promise.all([create(), create()]);
+    expect(alive.size).toBe(1);
+    const streams = [first, second].map((landmarker) => landmarker.detectForVideo(image, 1));
+    for (const { faces } of await Promise.all(streams)) {
+      expect(faces.map(({ id }) => id)).toEqual([0]);
+    }
+    const calls = [codeOf(first.detect(image)), second.detect(image)] as const;
+    await first[Symbol.asyncDispose]();
+    expect(await calls[0]).toBe('closed');
+    expect((await calls[1]).faces).toHaveLength(1);
+    expect(await codeOf(first.detect(image))).toBe('closed');
+    expect(alive.size).toBe(1);
+    // The stream of the second went on.
+    expect((await second.detectForVideo(image, 2)).timings.inferences).toBe(1);
+    await second[Symbol.asyncDispose]();
     expect(alive.size).toBe(0);
   });
 
@@ -250,6 +271,30 @@ describe('a pack', () => {
 });
 
 describe('a GPU', () => {
+  it('is asked for once by all landmarkers of the page', async () => {
+    const workerUrl = workerWith(`
+      const { requestDevice } = GPUAdapter.prototype;
+      let devices = 0;
+      GPUAdapter.prototype.requestDevice = function (...args) {
+        devices += 1;
+        return requestDevice.apply(this, args);
+      };
+      addEventListener('message', ({ data }) => { if (data.countDevices) postMessage({ devices }); });`);
+    const options = { delegate: 'webgpu', workerUrl } as const;
+    const first = await create(options);
+    const second = await create(options);
+    const devices = new Promise<number>((resolve) => {
+      theWorker().addEventListener('message', ({ data }: MessageEvent<{ devices?: number }>) => {
+        if (data.devices !== undefined) resolve(data.devices);
+      });
+      theWorker().postMessage({ countDevices: true });
+    });
+    expect(await devices).toBe(1);
+    first.close();
+    await expectWorking(second);
+    await second[Symbol.asyncDispose]();
+  });
+
   it('that no adapter is given for leads to WASM, and the refusal says so', async () => {
     const landmarker = await create({
       delegate: 'auto',

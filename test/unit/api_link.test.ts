@@ -122,7 +122,7 @@ describe('call', () => {
         ),
     });
     const error: unknown = await link
-      .call((service) => service.info(), null)
+      .call((service) => service.info(1), null)
       .catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(BitmarksError);
     expect(error).toMatchObject({ code: 'pack/hash', message: 'damaged' });
@@ -135,7 +135,7 @@ describe('call', () => {
     for (let i = 0; i < 3; i += 1) {
       await link.call((service, callId) => {
         ids.push(callId);
-        return service.info();
+        return service.info(1);
       }, null);
     }
     expect(new Set(ids).size).toBe(3);
@@ -155,7 +155,7 @@ describe('call', () => {
     const call = codeOf(
       link.call((service, callId) => {
         id = callId;
-        return service.info();
+        return service.info(1);
       }, controller.signal),
     );
     await Promise.resolve();
@@ -178,7 +178,7 @@ describe('call', () => {
     const { signal } = new AbortController();
     const added = vi.spyOn(signal, 'addEventListener');
     const removed = vi.spyOn(signal, 'removeEventListener');
-    await link.call((service) => service.info(), signal);
+    await link.call((service) => service.info(1), signal);
     expect(added).toHaveBeenCalledOnce();
     expect(removed).toHaveBeenCalledOnce();
   });
@@ -188,11 +188,11 @@ describe('the end of the worker', () => {
   it('rejects all calls in flight and to come with worker/crashed', async () => {
     const { link, fail, terminate } = setUp({ info: () => never });
     await link.start(null);
-    const calls = [1, 2].map(() => codeOf(link.call((service) => service.info(), null)));
+    const calls = [1, 2].map(() => codeOf(link.call((service) => service.info(1), null)));
     await Promise.resolve();
     fail('RangeError: out of memory');
     expect(await Promise.all(calls)).toEqual(['worker/crashed', 'worker/crashed']);
-    expect(await codeOf(link.call((service) => service.info(), null))).toBe('worker/crashed');
+    expect(await codeOf(link.call((service) => service.info(1), null))).toBe('worker/crashed');
     expect(link.ended.aborted).toBe(true);
     expect(terminate).toHaveBeenCalledOnce();
     await link.close();
@@ -202,7 +202,7 @@ describe('the end of the worker', () => {
   it('includes messages that cannot be read', async () => {
     const { link, events } = setUp({ info: () => never });
     await link.start(null);
-    const call = codeOf(link.call((service) => service.info(), null));
+    const call = codeOf(link.call((service) => service.info(1), null));
     events.dispatchEvent(new Event('messageerror'));
     expect(await call).toBe('worker/crashed');
   });
@@ -213,10 +213,10 @@ describe('close', () => {
     const closed = vi.fn(() => Promise.resolve());
     const { link, terminate } = setUp({ info: () => never, close: closed });
     await link.start(null);
-    const call = codeOf(link.call((service) => service.info(), null));
+    const call = codeOf(link.call((service) => service.info(1), null));
     const farewell = link.close();
     expect(await call).toBe('closed');
-    expect(await codeOf(link.call((service) => service.info(), null))).toBe('closed');
+    expect(await codeOf(link.call((service) => service.info(1), null))).toBe('closed');
     await farewell;
     expect(closed).toHaveBeenCalledOnce();
     expect(terminate).toHaveBeenCalledOnce();

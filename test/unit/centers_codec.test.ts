@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it, test } from 'vitest';
 import type { Heatmaps } from '../../src/engine/backend';
 import type { CentersCodec } from '../../src/model/types';
 import { decodeCenters } from '../../src/pipeline/centers_codec';
@@ -104,6 +105,24 @@ describe('decodeCenters', () => {
   });
 });
 
+/** Written by training. */
+interface VectorCase {
+  readonly size: number;
+  readonly channels: number;
+  readonly scale: number;
+  readonly unit: number;
+  readonly stride: number;
+  readonly threshold: number;
+  readonly values: readonly number[];
+  readonly subjects: readonly {
+    readonly x: number;
+    readonly y: number;
+    readonly size: number;
+    readonly angle: number;
+    readonly score: number;
+  }[];
+}
+
 describe('exponential', () => {
   it.each([0, 1e-9, 0.06, 1, -1, 5.5, -12.25, 40, -90])('of %d is near Math.exp', (power) => {
     expect(exponential(power) / Math.exp(power)).toBeCloseTo(1, 12);
@@ -113,5 +132,26 @@ describe('exponential', () => {
     expect(exponential(0)).toBe(1);
     // 1 + 2^-30 + 2^-61: the last term is below half a unit of the last place.
     expect(exponential(2 ** -30)).toBe(1 + 2 ** -30);
+  });
+});
+
+test.each(
+  (JSON.parse(readFileSync('test/vectors/centers_codec.json', 'utf8')) as { cases: VectorCase[] })
+    .cases,
+)('decodes a map of $size cells and $channels channels as training does', (vector) => {
+  const { size, channels, scale, unit, stride, threshold, values, subjects } = vector;
+  const found = decodeCenters(
+    { data: Int16Array.from(values), height: size, width: size, channels },
+    { type: 'centers', stride, scale, unit },
+    threshold,
+  );
+  expect(found).toHaveLength(subjects.length);
+  subjects.forEach((subject, i) => {
+    const { x = NaN, y = NaN, size: pixels = NaN, cos = NaN, sin = NaN, score } = found[i] ?? {};
+    expect(x).toBeCloseTo(subject.x, 9);
+    expect(y).toBeCloseTo(subject.y, 9);
+    expect(pixels).toBeCloseTo(subject.size, 9);
+    expect(Math.atan2(sin, cos)).toBeCloseTo(subject.angle, 9);
+    expect(score).toBeCloseTo(subject.score, 9);
   });
 });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { resolveOptions, resolveSignal } from '../../src/api/options';
+import { FACE_OPTIONS, POSE_OPTIONS, resolveOptions, resolveSignal } from '../../src/api/options';
 
 const warnings: string[] = [];
 beforeEach(() => {
@@ -12,6 +12,7 @@ afterEach(() => {
 
 const DEFAULTS = {
   model: null,
+  finder: null,
   backend: 'auto',
   detect: {
     maxSubjects: 1,
@@ -33,9 +34,11 @@ const { signal } = new AbortController();
 
 describe('resolveOptions', () => {
   it('has defaults for everything', () => {
-    expect(resolveOptions()).toEqual(DEFAULTS);
-    expect(resolveOptions({})).toEqual(DEFAULTS);
-    expect(resolveOptions({ numFaces: undefined, baseOptions: undefined })).toEqual(DEFAULTS);
+    expect(resolveOptions(FACE_OPTIONS)).toEqual(DEFAULTS);
+    expect(resolveOptions(FACE_OPTIONS, {})).toEqual(DEFAULTS);
+    expect(resolveOptions(FACE_OPTIONS, { numFaces: undefined, baseOptions: undefined })).toEqual(
+      DEFAULTS,
+    );
   });
 
   // Every option once: what is given, and what it changes.
@@ -69,7 +72,7 @@ describe('resolveOptions', () => {
     [{ onProgress }, { onProgress }],
     [{ signal }, { signal }],
   ])('%o', (given, changed) => {
-    expect(resolveOptions(given)).toEqual({ ...DEFAULTS, ...changed });
+    expect(resolveOptions(FACE_OPTIONS, given)).toEqual({ ...DEFAULTS, ...changed });
     expect(warnings).toEqual([]);
   });
 
@@ -107,7 +110,7 @@ describe('resolveOptions', () => {
       'more than one model is given; give one of model, baseOptions.modelAssetPath and baseOptions.modelAssetBuffer',
     ],
   ])('%o is refused', (given, message) => {
-    expect(() => resolveOptions(given)).toThrow(
+    expect(() => resolveOptions(FACE_OPTIONS, given)).toThrow(
       expect.objectContaining({ code: 'options/invalid', message }),
     );
   });
@@ -124,13 +127,24 @@ describe('resolveOptions', () => {
       'bitmarks: there is no option baseOptions.modelAssetUrl; did you mean baseOptions.modelAssetPath?',
     ],
   ])('%o is warned of and changes nothing', (given, warning) => {
-    expect(resolveOptions(given)).toEqual(DEFAULTS);
+    expect(resolveOptions(FACE_OPTIONS, given)).toEqual(DEFAULTS);
     expect(warnings).toEqual([warning]);
   });
 
+  it('knows those of a task by its names', () => {
+    const given = { numPoses: 4, minPoseDetectionConfidence: 0.2, minPosePresenceConfidence: 0.3 };
+    expect(resolveOptions(POSE_OPTIONS, given).detect).toEqual({
+      ...DEFAULTS.detect,
+      ...{ maxSubjects: 4, minDetectionConfidence: 0.2, minPresenceConfidence: 0.3 },
+    });
+    expect(warnings).toEqual([]);
+    expect(resolveOptions(POSE_OPTIONS, { numFaces: 2 })).toEqual(DEFAULTS);
+    expect(warnings).toHaveLength(1);
+  });
+
   it('lists the options when none is near', () => {
-    resolveOptions({ zzz: 1 });
-    expect(warnings[0]).toMatch(/no option zzz; known are model, delegate, /);
+    resolveOptions(FACE_OPTIONS, { zzz: 1 });
+    expect(warnings[0]).toMatch(/no option zzz; known are model, finder, delegate, /);
   });
 });
 

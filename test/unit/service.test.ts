@@ -7,19 +7,20 @@ import { Session } from '../../src/engine/session';
 import { BitmarksError } from '../../src/errors';
 import { parsePack } from '../../src/model/pack';
 import type { DetectRequest, FramePayload, LoadProgress } from '../../src/protocol/service';
-import {
-  createLandmarkService,
-  type EngineSession,
-  type ServiceDeps,
-} from '../../src/worker/landmark_service';
+import { createLandmarkService, type ServiceDeps } from '../../src/worker/landmark_service';
+import type { EngineSession } from '../../src/worker/landmarker';
 import { codeOf } from '../helpers/codes';
 import { DOTS_TOLERANCE, dotsError, dotsPack, drawDots, type DotsFace } from '../helpers/dots';
+import { dotsFinderPack } from '../helpers/dots_finder';
 
 const pack = dotsPack();
+const finderPack = dotsFinderPack();
 const face: DotsFace = { x: 150, y: 110, size: 90, angleRad: 0.2 };
 const scene = drawDots(320, 240, [face]);
 
+const ID = 1;
 const LOAD = {
+  landmarkerId: ID,
   task: 'face',
   backend: 'reference',
   wasmUrls: { simd128: 'unused', relaxed: 'unused' },
@@ -43,6 +44,14 @@ function openReference(...[model, request, onPhase]: Parameters<ServiceDeps['ope
     onPhase,
     loadFactory: () => Promise.resolve(createReferenceBackend),
   });
+}
+
+/** Copies: the service owns what it is sent. */
+function packsOf() {
+  return {
+    landmarks: { bytes: pack.slice().buffer },
+    finder: { bytes: finderPack.slice().buffer },
+  };
 }
 
 /** A service with counted resources; `deps` replaces parts. */
@@ -79,13 +88,13 @@ function setUp(deps: Partial<ServiceDeps> = {}) {
   return {
     service,
     counts,
-    load: (onProgress?: (progress: LoadProgress) => void) =>
-      service.load(
-        { ...LOAD, pack: { bytes: pack.slice().buffer }, callId: (callId += 1) },
-        onProgress,
-      ),
+    load: (
+      onProgress?: (progress: LoadProgress) => void,
+      request: Partial<Parameters<typeof service.load>[0]> = {},
+    ) => service.load({ ...LOAD, packs: packsOf(), callId: (callId += 1), ...request }, onProgress),
     detect: (request: Partial<DetectRequest> = {}) =>
       service.detect({
+        landmarkerId: ID,
         frame: fakeBitmap().frame,
         timestampMs: 5,
         stream: null,
@@ -138,12 +147,13 @@ describe('load', () => {
   it('gives the info of model and session and reports its phases', async () => {
     const phases: string[] = [];
     const info = await setUp().load(({ phase }) => phases.push(phase));
-    expect(phases).toEqual(['compile', 'self-test', 'ready']);
+    expect(phases).toEqual(['compile', 'self-test', 'compile', 'self-test', 'ready']);
     expect(info).toMatchObject({
       backend: 'reference',
       refusals: [],
-      bytes: { pack: pack.length },
-      model: { name: 'dots', landmarks: ['red', 'green', 'blue'] },
+      bytes: { pack: pack.length + finderPack.length },
+      model: { name: 'dots', landmarks: ['red', 'green', 'blue'], minLandmarkScore: 0 },
+      finder: { name: 'dots-finder', backend: 'reference' },
     });
     expect(info.kernels).toEqual(['conv2d_reference', 'conv2d_reference']);
     expect(info.model.sha256).toMatch(/^[0-9a-f]{64}$/);
@@ -154,36 +164,70 @@ describe('load', () => {
     const progress: LoadProgress[] = [];
     const { service } = setUp({
       fetchPack: (url, { onProgress }) => {
-        expect(url).toBe('http://host/face.bitmarks');
-        onProgress(0, pack.length);
-        onProgress(pack.length, pack.length);
-        return Promise.resolve(pack);
+        const file = url.endsWith('face.bitmarks') ? pack : finderPack;
+        onProgress(file.length, file.length);
+        return Promise.resolve(file);
       },
     });
     await service.load(
-      { ...LOAD, pack: { url: 'http://host/face.bitmarks' }, callId: 1 },
+      {
+        ...LOAD,
+        packs: {
+          landmarks: { url: 'http://host/face.bitmarks' },
+          finder: { url: 'http://host/face-finder.bitmarks' },
+        },
+        callId: 1,
+      },
       (event) => progress.push(event),
     );
-    expect(progress.map(({ phase, loadedBytes }) => [phase, loadedBytes])).toEqual([
-      ['download', 0],
-      ['download', pack.length],
-      ['compile', pack.length],
-      ['self-test', pack.length],
-      ['ready', pack.length],
+    const all = pack.length + finderPack.length;
+    const [first, ...others] = progress;
+    // The size of the second file is not known yet.
+    expect(first).toEqual({ phase: 'download', loadedBytes: pack.length, totalBytes: null });
+    expect(others.map(({ phase }) => phase)).toEqual([
+      ...['download', 'compile', 'self-test', 'compile', 'self-test', 'ready'],
     ]);
+    for (const event of others) expect(event).toMatchObject({ loadedBytes: all, totalBytes: all });
   });
 
-  it('refuses a pack of another task', async () => {
+  it('refuses packs of another task or kind, and leaves nothing open', async () => {
+    const { counts, load } = setUp();
+    const { landmarks, finder } = packsOf();
+    const refusal = (packs: Partial<ReturnType<typeof packsOf>>, task: 'face' | 'pose' = 'face') =>
+      load(undefined, { task, packs: { ...packsOf(), ...packs } }).catch(
+        ({ code, message }: BitmarksError) => `${code}: ${message}`,
+      );
+    expect(await refusal({}, 'pose')).toBe(
+      "pack/malformed: the pack 'dots' is for the task 'face', expected 'pose'",
+    );
+    expect(await refusal({ finder: landmarks })).toBe(
+      "pack/malformed: the pack 'dots' is for the task 'face', expected 'face-finder'",
+    );
+    expect(await refusal({ landmarks: finder })).toBe(
+      "pack/malformed: the pack 'dots-finder' is for the task 'face-finder', expected 'face'",
+    );
+    expect(counts.openSessions).toBe(0);
+  });
+
+  it('closes the first network when the second cannot be opened', async () => {
+    let opened = 0;
+    let closed = 0;
     const { load } = setUp({
-      parsePack: (file) => {
-        const model = parsePack(file);
-        return { ...model, manifest: { ...model.manifest, task: 'pose' } };
+      openSession: async (...args) => {
+        opened += 1;
+        if (opened === 2) throw new BitmarksError('backend/unavailable', 'no more room');
+        const session = await openReference(...args);
+        return {
+          state: session.state,
+          run: (input) => session.run(input),
+          close: () => {
+            closed += 1;
+          },
+        };
       },
     });
-    await expect(load()).rejects.toMatchObject({
-      code: 'pack/malformed',
-      message: "the pack 'dots' is for the task 'pose', expected 'face'",
-    });
+    expect(await codeOf(load())).toBe('backend/unavailable');
+    expect(closed).toBe(1);
   });
 
   it('closes the session when it is cancelled while that opens', async () => {
@@ -210,15 +254,63 @@ describe('load', () => {
     await service.cancel(1);
     open();
     expect(await loading).toBe('aborted');
-    expect(closed).toBe(1);
-    expect(await codeOf(service.info())).toBe('closed');
+    expect(closed).toBe(2);
+    expect(await codeOf(service.info(ID))).toBe('closed');
   });
 
   it('replaces the model that was loaded before', async () => {
     const { counts, load } = setUp();
     await load();
     await load();
-    expect(counts.openSessions).toBe(1);
+    expect(counts.openSessions).toBe(2);
+  });
+});
+
+describe('several landmarkers', () => {
+  it('live side by side, each with its own streams, and end one by one', async () => {
+    const { service, counts, load, detect } = setUp();
+    await Promise.all([load(), load(undefined, { landmarkerId: 2 })]);
+    expect(counts.openSessions).toBe(4);
+    for (const landmarkerId of [ID, 2]) {
+      const { subjects, timings } = await detect({ landmarkerId, stream: { id: 0 } });
+      expect(subjects.map(({ id }) => id)).toEqual([0]);
+      // The stream of the other is not this one.
+      expect(timings.inferences).toBeGreaterThan(1);
+    }
+    await service.unload(2);
+    expect(counts.openSessions).toBe(2);
+    expect(await codeOf(detect({ landmarkerId: 2 }))).toBe('closed');
+    const { timings } = await detect({ stream: { id: 0 }, timestampMs: 40 });
+    expect(timings.inferences).toBe(1);
+    await service.unload(7);
+    expect(counts).toEqual({ openSessions: 2, released: 0 });
+  });
+
+  it('do not wait for the download of another, and its calls end with it', async () => {
+    const never = new Promise<Uint8Array>(() => undefined);
+    const { service, load, detect } = setUp({
+      fetchPack: (_, { signal }) =>
+        Promise.race([
+          never,
+          new Promise<never>((__, reject) => {
+            signal.addEventListener('abort', () => {
+              reject(signal.reason as Error);
+            });
+          }),
+        ]),
+    });
+    await load();
+    const packs = { landmarks: { url: 'slow' }, finder: { url: 'slow' } };
+    const loading = codeOf(load(undefined, { landmarkerId: 2, packs }));
+    expect((await detect()).subjects).toHaveLength(1);
+    const { frame, closed } = fakeBitmap();
+    const first = detect();
+    const second = codeOf(detect({ landmarkerId: 2, frame }));
+    await service.unload(2);
+    expect(await loading).toBe('closed');
+    expect(await second).toBe('closed');
+    expect(closed()).toBeGreaterThan(0);
+    expect((await first).subjects).toHaveLength(1);
   });
 });
 
@@ -240,7 +332,7 @@ describe('detect', () => {
     const followed = await detect({ stream: { id: 3 }, timestampMs: 33 });
     expect(followed.timings.inferences).toBe(1);
     expect(dotsError(followed.subjects[0]?.landmarks, face, scene)).toBeLessThan(DOTS_TOLERANCE);
-    await service.endStream(3);
+    await service.endStream(ID, 3);
     const anew = await detect({ stream: { id: 3 }, timestampMs: 66 });
     expect(anew.timings.inferences).toBeGreaterThan(1);
   });

@@ -1,0 +1,124 @@
+/**
+ * One loaded landmarker: its networks, its pipeline, and what is told of them. Opens and closes sessions; knows no calls and
+ * no frames.
+ */
+import type { Session } from '../engine/session';
+import type { Model } from '../model/types';
+import { LandmarkPipeline } from '../pipeline/landmark_pipeline';
+import { checkTask, finderModelOf, landmarkModelOf } from '../pipeline/pack_models';
+import { TASKS } from '../pipeline/tasks';
+import type { LoadRequest, SessionInfo } from '../protocol/service';
+
+/** The part of a session that the service uses. */
+export type EngineSession = Pick<Session, 'state' | 'run' | 'close'>;
+
+/** Takes the first backend that runs the model, after its self-test if `request.selfTest`. */
+export type OpenSession = (
+  model: Model,
+  request: LoadRequest,
+  onPhase: (phase: 'compile' | 'self-test') => void,
+) => Promise<EngineSession>;
+
+/** A network ready to run. */
+export interface Network {
+  readonly model: Model;
+  readonly session: EngineSession;
+  /** Side of its square input in pixels. */
+  readonly cropSize: number;
+}
+
+export interface Landmarker {
+  readonly landmarks: Network;
+  readonly finder: Network | null;
+  readonly pipeline: LandmarkPipeline;
+  readonly timings: SessionInfo['timings'];
+}
+
+/** Parsed packs. */
+export interface Models {
+  readonly landmarks: Model;
+  readonly finder: Model | null;
+}
+
+/**
+ * Opens a session for each pack. Throws 'pack/malformed' or 'graph/malformed' for packs that do not fit the task, and what
+ * opening a session throws; then nothing stays open.
+ */
+export async function openNetworks(
+  { landmarks, finder }: Models,
+  request: LoadRequest,
+  open: OpenSession,
+  onPhase: (phase: 'compile' | 'self-test') => void,
+  nowMs: () => number,
+): Promise<Omit<Landmarker, 'timings'>> {
+  const task = TASKS[request.task];
+  checkTask(landmarks, request.task);
+  if (finder !== null) checkTask(finder, task.finder);
+  const models = {
+    landmarks: landmarkModelOf(landmarks),
+    finder: finder && finderModelOf(finder),
+  };
+  const session = await open(landmarks, request, onPhase);
+  try {
+    const finderSession = finder && (await open(finder, request, onPhase));
+    return {
+      landmarks: { model: landmarks, session, cropSize: models.landmarks.cropSize },
+      finder:
+        finder && finderSession && models.finder
+          ? { model: finder, session: finderSession, cropSize: models.finder.cropSize }
+          : null,
+      pipeline: new LandmarkPipeline(models, task, nowMs),
+    };
+  } catch (error) {
+    session.close();
+    throw error;
+  }
+}
+
+/** Frees the networks. Idempotent. */
+export function closeNetworks({
+  landmarks,
+  finder,
+}: Pick<Landmarker, 'landmarks' | 'finder'>): void {
+  landmarks.session.close();
+  finder?.session.close();
+}
+
+export function infoOf({ landmarks, finder, timings }: Landmarker): SessionInfo {
+  const { backend, kernels, refusals, device, multiplyAdds } = landmarks.session.state;
+  const { name, landmarks: names, mirror, connections, roi } = landmarks.model.manifest;
+  const networks = finder === null ? [landmarks] : [landmarks, finder];
+  const sum = (bytes: (network: Network) => number): number =>
+    networks.reduce((total, network) => total + bytes(network), 0);
+  const more = (finder?.session.state.refusals ?? []).filter(
+    (refusal) => !refusals.some((known) => known.backend === refusal.backend),
+  );
+  return {
+    backend,
+    kernels,
+    refusals: [...refusals, ...more],
+    device,
+    bytes: {
+      pack: sum(({ model }) => model.sizeBytes),
+      weights: sum(({ session }) => session.state.bytes.weights),
+      activations: sum(({ session }) => session.state.bytes.activations),
+    },
+    model: {
+      name,
+      sha256: landmarks.model.sha256,
+      landmarks: names,
+      mirror,
+      connections,
+      minLandmarkScore: roi.landmark ?? 0,
+      multiplyAdds,
+    },
+    finder: finder && {
+      name: finder.model.manifest.name,
+      sha256: finder.model.sha256,
+      backend: finder.session.state.backend,
+      kernels: finder.session.state.kernels,
+      multiplyAdds: finder.session.state.multiplyAdds,
+    },
+    timings,
+  };
+}
