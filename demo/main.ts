@@ -1,7 +1,7 @@
 /**
  * The page: brings pictures, landmarker, drawing and readout together. One job runs at a time, a new one ends the one before.
  */
-import type { FaceLandmarkerResult, SessionInfo } from '../src/index';
+import type { SessionInfo, Subject } from '../src/index';
 import { startCamera, type Camera } from './camera';
 import { byId, onChoice, setChoice } from './dom';
 import { Overlay } from './overlay';
@@ -14,15 +14,25 @@ import {
   showProgress,
   showStatus,
 } from './readout';
-import { BACKEND_NAMES, Session, type BackendName } from './session';
+import {
+  BACKEND_NAMES,
+  Session,
+  TASK_NAMES,
+  type BackendName,
+  type Kind,
+  type TaskName,
+  type Watcher,
+} from './session';
 import { listenToKeys } from './shortcuts';
+import { combine, describe, subjectsOf, type Part, type SightResult } from './sight';
 import { acceptUploads } from './uploads';
 
 /** On `window` for scripts that want the numbers: fired as 'bitmarks:result' with each result. */
 export interface ResultDetail {
   /** Name of the photo, or 'camera'. */
   readonly picture: string;
-  readonly result: FaceLandmarkerResult;
+  readonly result: SightResult;
+  /** Of the landmarker that answered last. */
   readonly info: SessionInfo;
 }
 
@@ -38,6 +48,8 @@ let job = new AbortController();
 let photo: Photo = { name: '', url: '' };
 let camera: Camera | null = null;
 let latest: ResultDetail | null = null;
+/** The newest answer of each landmarker of the job. */
+const parts = new Map<Kind, Part>();
 
 /** Ends the job before and returns the signal of the new one. */
 function startJob(): AbortSignal {
@@ -46,6 +58,7 @@ function startJob(): AbortSignal {
   camera?.stop();
   camera = null;
   latest = null;
+  parts.clear();
   copyButton.disabled = true;
   overlay.show(null);
   resetMeasurements();
@@ -63,14 +76,22 @@ function report(error: unknown, signal: AbortSignal): void {
   showStatus('');
 }
 
-function present(picture: string, result: FaceLandmarkerResult, info: SessionInfo): void {
-  latest = { picture, result, info };
+/** Shows what one landmarker sees, together with what others have seen last. */
+function present(picture: string, part: Part): void {
+  parts.set(part.kind, part);
+  const all = [...parts.values()];
+  const result = combine(all);
+  latest = { picture, result, info: part.info };
   const isVideo = picture === 'camera';
-  const mirrored = isVideo && mirror.checked;
-  overlay.show({ result, connections: info.model.connections, mirrored });
-  showMeasurements(result, isVideo);
-  copyButton.disabled = result.faces.length === 0;
+  overlay.show({ parts: all, mirrored: isVideo && mirror.checked });
+  // Of several landmarkers one counts the frames.
+  showMeasurements(result, isVideo, all[0] === part);
+  copyButton.disabled = all.every((each) => subjectsOf(each).length === 0);
   window.dispatchEvent(new CustomEvent<ResultDetail>('bitmarks:result', { detail: latest }));
+}
+
+function infosOf(watchers: readonly Watcher[]): SessionInfo[] {
+  return watchers.map(({ landmarker }) => landmarker.info);
 }
 
 async function showPhoto(next: Photo): Promise<void> {
@@ -78,23 +99,29 @@ async function showPhoto(next: Photo): Promise<void> {
   const signal = startJob();
   if (photo.url !== next.url) URL.revokeObjectURL(photo.url);
   photo = next;
-  showStatus(`Looking for a face in ${next.name}`);
+  showStatus(`Looking at ${next.name}`);
   try {
     image.src = next.url;
     image.alt = `Photo ${next.name}`;
     await image.decode().catch((cause: unknown) => {
       throw new DOMException(`${next.name}: ${String(cause)}`, 'EncodingError');
     });
-    const landmarker = await session.get();
-    showInfo(landmarker.info);
-    const result = await landmarker.detect(image, { signal });
+    const watchers = await session.get(task());
+    showInfo(infosOf(watchers));
+    const found = await Promise.all(
+      watchers.map(async ({ kind, landmarker }): Promise<Part> => {
+        const result = await landmarker.detect(image, { signal });
+        return { kind, result, info: landmarker.info };
+      }),
+    );
     if (signal.aborted) return;
-    const { info } = landmarker;
-    showInfo(info);
-    present(next.name, result, info);
-    const score = result.faces[0] && `, score ${result.faces[0].score.toFixed(2)}`;
-    const cost = `${result.timings.totalMs.toFixed(0)} ms`;
-    showStatus(`${found(result)}${score ?? ''}, ${cost} in ${next.name} on ${result.backend}`);
+    showInfo(infosOf(watchers));
+    for (const part of found) present(next.name, part);
+    const { backend, timings, ...rest } = combine(found);
+    const [subject] = [...rest.faces, ...rest.poses];
+    const score = subject === undefined ? '' : `, score ${subject.score.toFixed(2)}`;
+    const cost = `${timings.totalMs.toFixed(0)} ms`;
+    showStatus(`${describe(found)}${score}, ${cost} in ${next.name} on ${backend}`);
   } catch (error) {
     report(error, signal);
   }
@@ -108,20 +135,10 @@ async function runCamera(): Promise<void> {
     camera = await startCamera(video, signal);
     showView();
     showStatus('The camera is on');
-    const landmarker = await session.get();
-    showInfo(landmarker.info);
-    let faces = -1;
-    let backend = landmarker.info.backend;
-    for await (const result of landmarker.track(video, { signal: camera.ended })) {
-      if (signal.aborted) break;
-      present('camera', result, landmarker.info);
-      if (result.backend !== backend) showInfo(landmarker.info);
-      if (result.backend !== backend || result.faces.length !== faces) {
-        showStatus(`${found(result)} on ${result.backend}`);
-      }
-      backend = result.backend;
-      faces = result.faces.length;
-    }
+    const watchers = await session.get(task());
+    showInfo(infosOf(watchers));
+    const { ended } = camera;
+    await Promise.all(watchers.map((watcher) => follow(watcher, watchers, ended, signal)));
   } catch (error) {
     report(error, signal);
   } finally {
@@ -133,6 +150,25 @@ async function runCamera(): Promise<void> {
       overlay.show(null);
       showView();
     }
+  }
+}
+
+/** Each landmarker follows the camera at its own pace. */
+async function follow(
+  { kind, landmarker }: Watcher,
+  watchers: readonly Watcher[],
+  ended: AbortSignal,
+  signal: AbortSignal,
+): Promise<void> {
+  let said = '';
+  for await (const result of landmarker.track(video, { signal: ended })) {
+    if (signal.aborted) break;
+    present('camera', { kind, result, info: landmarker.info });
+    const text = `${describe([...parts.values()])} on ${result.backend}`;
+    if (text === said) continue;
+    said = text;
+    showInfo(infosOf(watchers));
+    showStatus(text);
   }
 }
 
@@ -167,11 +203,21 @@ function backendOfUrl(): BackendName {
   return BACKEND_NAMES.find((name) => name === asked) ?? 'auto';
 }
 
-function found({ faces }: FaceLandmarkerResult): string {
-  const [face] = faces;
-  if (face === undefined) return 'No face found';
-  const count = faces.length === 1 ? 'One face' : `${faces.length} faces`;
-  return `${count}, ${face.landmarks.length} landmarks`;
+function taskOfUrl(): TaskName {
+  const asked = new URLSearchParams(location.search).get('task');
+  return TASK_NAMES.find((name) => name === asked) ?? 'face';
+}
+
+/** The task that is chosen. */
+function task(): TaskName {
+  const chosen = document.querySelector<HTMLInputElement>('input[name=task]:checked')?.value;
+  return TASK_NAMES.find((name) => name === chosen) ?? 'face';
+}
+
+/** Looks again at what is shown, with other landmarkers. */
+function lookAgain(): void {
+  if (camera !== null) void runCamera();
+  else if (!sourceIsCamera()) void showPhoto(photo);
 }
 
 /** Landmarks of the picture at hand, in pixels. */
@@ -179,12 +225,14 @@ async function copyLandmarks(): Promise<void> {
   if (latest === null) return;
   const { picture, result } = latest;
   const { width, height } = result;
-  const faces = result.faces.map(({ id, score, landmarks }) => ({
-    id,
-    score,
-    landmarks: landmarks.map(({ x, y, ...rest }) => ({ x: x * width, y: y * height, ...rest })),
-  }));
-  const text = JSON.stringify({ picture, width, height, faces }, null, 1);
+  const inPixels = (subjects: readonly Subject[]): unknown[] =>
+    subjects.map(({ id, score, landmarks }) => ({
+      id,
+      score,
+      landmarks: landmarks.map(({ x, y, ...rest }) => ({ x: x * width, y: y * height, ...rest })),
+    }));
+  const [faces, poses] = [inPixels(result.faces), inPixels(result.poses)];
+  const text = JSON.stringify({ picture, width, height, faces, poses }, null, 1);
   try {
     await navigator.clipboard.writeText(text);
     showStatus('Landmarks copied');
@@ -217,6 +265,7 @@ function start(): void {
   applyShow();
   setChoice('source', 'photo');
   setChoice('backend', backendOfUrl());
+  setChoice('task', taskOfUrl());
 
   createGallery((chosen) => void showPhoto(chosen));
   acceptUploads((file) => {
@@ -237,12 +286,11 @@ function start(): void {
   });
   copyButton.addEventListener('click', () => void copyLandmarks());
   onChoice('backend', (value) => {
-    const isOn = camera !== null;
-    showInfo(null);
+    showInfo([]);
     session.use(BACKEND_NAMES.find((name) => name === value) ?? 'auto');
-    if (isOn) void runCamera();
-    else if (!sourceIsCamera()) void showPhoto(photo);
+    lookAgain();
   });
+  onChoice('task', lookAgain);
   listenToKeys({
     arrowleft: () => void showPhoto(stepGallery(-1)),
     arrowright: () => void showPhoto(stepGallery(1)),
@@ -250,6 +298,10 @@ function start(): void {
       byId('file', HTMLInputElement).click();
     },
     c: toggleCamera,
+    t: () => {
+      setChoice('task', TASK_NAMES[(TASK_NAMES.indexOf(task()) + 1) % TASK_NAMES.length] ?? 'face');
+      lookAgain();
+    },
     m: toggleBox('mirror'),
     p: toggleBox('show-points'),
     l: toggleBox('show-lines'),

@@ -1,8 +1,9 @@
 /**
  * Draws landmarks over the picture: on a canvas of its own, in device pixels, redrawn when its box changes. Knows neither
- * where pictures come from nor how faces are found.
+ * where pictures come from nor how subjects are found.
  */
-import type { Face, FaceLandmarkerResult } from '../src/index';
+import type { Subject } from '../src/index';
+import { subjectsOf, type Part } from './sight';
 
 export interface OverlayOptions {
   readonly points: boolean;
@@ -11,8 +12,7 @@ export interface OverlayOptions {
 }
 
 interface Shown {
-  readonly result: Pick<FaceLandmarkerResult, 'faces' | 'width' | 'height'>;
-  readonly connections: readonly (readonly [number, number])[];
+  readonly parts: readonly Part[];
   /** Whether the picture is shown mirrored. Numbers must stay readable, so points move and not the canvas. */
   readonly mirrored: boolean;
 }
@@ -55,7 +55,13 @@ export class Overlay {
     if (canvas.height !== height) canvas.height = height;
     context?.clearRect(0, 0, width, height);
     if (context === null || this.#shown === null) return;
-    const { result, connections, mirrored } = this.#shown;
+    for (const part of this.#shown.parts) this.#drawPart(context, part, this.#shown.mirrored);
+  }
+
+  #drawPart(context: CanvasRenderingContext2D, part: Part, mirrored: boolean): void {
+    const { result, info } = part;
+    const { width, height } = this.#canvas;
+    const density = window.devicePixelRatio;
     // The picture is shown whole and centered, as `object-fit: contain` has it.
     const scale = Math.min(width / result.width, height / result.height);
     const [shownWidth, shownHeight] = [result.width * scale, result.height * scale];
@@ -63,54 +69,65 @@ export class Overlay {
       (width - shownWidth) / 2 + (mirrored ? 1 - x : x) * shownWidth,
       (height - shownHeight) / 2 + y * shownHeight,
     ];
-    for (const face of result.faces) {
-      const points = face.landmarks.map(place);
-      // Marks grow with the face, within what can be told apart and seen.
-      const size = clamp((face.box.width * shownWidth) / 80, 1.6 * density, 4 * density);
-      if (this.#options.lines) drawLines(context, points, connections, size);
-      if (this.#options.points) drawPoints(context, points, face, size);
-      if (this.#options.numbers) drawNumbers(context, points, Math.max(9 * density, size * 3));
+    for (const subject of subjectsOf(part)) {
+      const marks = subject.landmarks.map((landmark) => ({
+        at: place(landmark),
+        score: landmark.score,
+        // A joint that is not in the picture has no place to be drawn at.
+        isPresent: landmark.score >= info.model.minLandmarkScore,
+      }));
+      // Marks grow with the subject, within what can be told apart and seen.
+      const side = Math.max(subject.box.width * shownWidth, subject.box.height * shownHeight);
+      const size = clamp(side / 80, 1.6 * density, 4 * density);
+      const { connections } = info.model;
+      if (this.#options.lines) drawLines(context, marks, connections, size);
+      if (this.#options.points) drawPoints(context, marks, size);
+      if (this.#options.numbers) drawNumbers(context, marks, Math.max(9 * density, size * 3));
     }
   }
 }
 
+interface Mark {
+  /** Device pixels. */
+  readonly at: readonly [number, number];
+  readonly score: number;
+  readonly isPresent: boolean;
+}
+
+/** Lines fade with the less sure end: a hidden arm is paler than the other. */
 function drawLines(
   context: CanvasRenderingContext2D,
-  points: readonly (readonly [number, number])[],
+  marks: readonly Mark[],
   connections: readonly (readonly [number, number])[],
   size: number,
 ): void {
-  const path = new Path2D();
-  for (const [from, to] of connections) {
-    const start = points[from];
-    const end = points[to];
-    if (start === undefined || end === undefined) continue;
-    path.moveTo(...start);
-    path.lineTo(...end);
-  }
   context.lineCap = 'round';
-  context.strokeStyle = SHADOW;
-  context.lineWidth = size * 1.3;
-  context.stroke(path);
-  context.strokeStyle = INK;
-  context.globalAlpha = 0.8;
-  context.lineWidth = size * 0.6;
-  context.stroke(path);
+  for (const [from, to] of connections) {
+    const [start, end] = [marks[from], marks[to]];
+    if (start === undefined || end === undefined) continue;
+    if (!start.isPresent || !end.isPresent) continue;
+    context.beginPath();
+    context.moveTo(...start.at);
+    context.lineTo(...end.at);
+    context.globalAlpha = 0.35 + 0.5 * Math.min(start.score, end.score);
+    context.strokeStyle = SHADOW;
+    context.lineWidth = size * 1.3;
+    context.stroke();
+    context.strokeStyle = INK;
+    context.lineWidth = size * 0.6;
+    context.stroke();
+  }
   context.globalAlpha = 1;
 }
 
 /** Points that the network is unsure of are drawn hollow. */
-function drawPoints(
-  context: CanvasRenderingContext2D,
-  points: readonly (readonly [number, number])[],
-  face: Face,
-  size: number,
-): void {
+function drawPoints(context: CanvasRenderingContext2D, marks: readonly Mark[], size: number): void {
   context.lineWidth = Math.max(1, size * 0.4);
-  for (const [i, [x, y]] of points.entries()) {
-    const isSure = (face.landmarks[i]?.score ?? 0) >= 0.5;
+  for (const { at, score, isPresent } of marks) {
+    if (!isPresent) continue;
+    const isSure = score >= 0.5;
     context.beginPath();
-    context.arc(x, y, size, 0, 2 * Math.PI);
+    context.arc(...at, size, 0, 2 * Math.PI);
     context.fillStyle = isSure ? INK : SHADOW;
     context.strokeStyle = isSure ? SHADOW : INK;
     context.fill();
@@ -120,7 +137,7 @@ function drawPoints(
 
 function drawNumbers(
   context: CanvasRenderingContext2D,
-  points: readonly (readonly [number, number])[],
+  marks: readonly Mark[],
   size: number,
 ): void {
   context.font = `600 ${size}px system-ui, sans-serif`;
@@ -128,21 +145,29 @@ function drawNumbers(
   context.lineJoin = 'round';
   context.strokeStyle = SHADOW;
   context.fillStyle = '#fff';
-  for (const [i, [x, y]] of points.entries()) {
+  for (const [i, { at, isPresent }] of marks.entries()) {
+    if (!isPresent) continue;
+    const [x, y] = at;
     context.strokeText(String(i), x + size * 0.35, y - size * 0.35);
     context.fillText(String(i), x + size * 0.35, y - size * 0.35);
   }
 }
 
 function labelOf(shown: Shown | null): string {
-  if (shown === null || shown.result.faces.length === 0) return 'No landmarks';
-  return shown.result.faces
-    .map(({ landmarks, box }) => {
-      const x = percent(shown.mirrored ? 1 - (box.x + box.width / 2) : box.x + box.width / 2);
-      const y = percent(box.y + box.height / 2);
-      return `${landmarks.length} landmarks of a face at ${x} from the left and ${y} from the top`;
-    })
-    .join('; ');
+  const labels = (shown?.parts ?? []).flatMap((part) => {
+    const kind = part.kind === 'face' ? 'face' : 'person';
+    return subjectsOf(part).map((subject) =>
+      labelOfSubject(subject, kind, shown?.mirrored === true),
+    );
+  });
+  return labels.join('; ') || 'No landmarks';
+}
+
+function labelOfSubject({ landmarks, box }: Subject, kind: string, mirrored: boolean): string {
+  const middle = box.x + box.width / 2;
+  const x = percent(mirrored ? 1 - middle : middle);
+  const y = percent(box.y + box.height / 2);
+  return `${landmarks.length} landmarks of a ${kind} at ${x} from the left and ${y} from the top`;
 }
 
 function percent(share: number): string {

@@ -1,10 +1,11 @@
 /**
  * What the page says: measurements, facts about the session, status and errors. Writes text into elements; decides nothing.
  */
-import type { FaceLandmarkerResult, LoadProgress, SessionInfo } from '../src/index';
+import type { LoadProgress, SessionInfo } from '../src/index';
 import { byId } from './dom';
 import { messageOf } from './messages';
 import { RollingMedian, RollingRate } from './rolling';
+import type { SightResult } from './sight';
 
 const FRAMES = 60;
 const RATE_WINDOW_MS = 3000;
@@ -25,31 +26,41 @@ export function resetMeasurements(): void {
   for (const id of ['ms', 'fps', 'score', 'inferences', 'size']) write(id, '–');
 }
 
-/** `isVideo`: one of many frames, so that a rate means something. */
-export function showMeasurements(result: FaceLandmarkerResult, isVideo: boolean): void {
-  const { timings, faces, width, height } = result;
+/** `isVideo`: one of many frames, so that a rate means something. `isFrame`: not the second look at one frame. */
+export function showMeasurements(result: SightResult, isVideo: boolean, isFrame: boolean): void {
+  const { timings, faces, poses, width, height } = result;
   times.add(timings.totalMs);
-  rate.add(performance.now());
+  if (isFrame) rate.add(performance.now());
   write('ms', number(times.median));
   write('fps', isVideo ? number(rate.perSecond) : '–');
-  write('score', faces[0]?.score.toFixed(2) ?? '–');
+  write('score', [...faces, ...poses][0]?.score.toFixed(2) ?? '–');
   write('inferences', String(timings.inferences));
   write('size', `${width} × ${height} pixels`);
 }
 
-export function showInfo(info: SessionInfo | null): void {
-  const kernels = info?.kernels ?? [];
-  write('backend', info?.backend ?? '–');
-  write('device', info?.device || '–');
-  write('pack', info === null ? '–' : `${info.model.name}, ${thousands(info.bytes.pack)} bytes`);
+/** Facts about the landmarkers at work; none clears. */
+export function showInfo(infos: readonly SessionInfo[]): void {
+  const [first] = infos;
+  const list = (text: (info: SessionInfo) => string): string => infos.map(text).join('; ') || '–';
+  write('backend', first?.backend ?? '–');
+  write('device', first?.device || '–');
+  write(
+    'pack',
+    list(({ model, finder, bytes }) => {
+      const names = finder === null ? model.name : `${model.name} and ${finder.name}`;
+      return `${names}, ${thousands(bytes.pack)} bytes`;
+    }),
+  );
   write(
     'network',
-    info === null
-      ? '–'
-      : `${(info.model.multiplyAdds / 1e6).toFixed(0)} million multiply-adds, ${info.model.landmarks.length} landmarks`,
+    list(({ model }) => {
+      const size = `${(model.multiplyAdds / 1e6).toFixed(0)} million multiply-adds`;
+      return `${size}, ${model.landmarks.length} landmarks`;
+    }),
   );
-  const refusals = info?.refusals.map(({ backend, reason }) => `${backend}: ${reason}`) ?? [];
-  write('refusals', info === null ? '–' : refusals.join('; ') || 'none');
+  const refusals = first?.refusals.map(({ backend, reason }) => `${backend}: ${reason}`) ?? [];
+  write('refusals', first === undefined ? '–' : refusals.join('; ') || 'none');
+  const kernels = infos.flatMap((info) => [...info.kernels, ...(info.finder?.kernels ?? [])]);
   write('kernel-count', String(kernels.length));
   byId('kernels', HTMLOListElement).replaceChildren(
     ...kernels.map((kernel) => {

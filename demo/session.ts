@@ -1,50 +1,50 @@
 /**
- * The page's landmarker: made when first needed, made anew when the user chooses another backend or the worker has died.
+ * The page's landmarkers: made when first needed, made anew when the user chooses another backend or the worker has died.
  * Shows nothing.
  */
-import { BitmarksError, FaceLandmarker, type LoadProgress } from '../src/index';
+import { BitmarksError, FaceLandmarker, PoseLandmarker, type LoadProgress } from '../src/index';
 
 export type BackendName = 'auto' | 'webgpu' | 'wasm';
+export type TaskName = 'face' | 'pose' | 'both';
 
 export const BACKEND_NAMES: readonly BackendName[] = ['auto', 'webgpu', 'wasm'];
+export const TASK_NAMES: readonly TaskName[] = ['face', 'pose', 'both'];
+
+/** Kinds of subjects. */
+export type Kind = 'face' | 'pose';
+
+/** A landmarker and what it finds. */
+export interface Watcher {
+  readonly kind: Kind;
+  readonly landmarker: FaceLandmarker | PoseLandmarker;
+}
 
 export class Session {
   readonly #onProgress: (progress: LoadProgress) => void;
   #backend: BackendName;
   #abort = new AbortController();
-  #landmarker: Promise<FaceLandmarker> | null = null;
+  readonly #landmarkers = new Map<Kind, Promise<Watcher['landmarker']>>();
 
   constructor(backend: BackendName, onProgress: (progress: LoadProgress) => void) {
     this.#backend = backend;
     this.#onProgress = onProgress;
   }
 
-  /** Closes the landmarker at hand; the next get() makes one for `backend`. */
+  /** Closes the landmarkers at hand; the next get() makes those for `backend`. */
   use(backend: BackendName): void {
     this.#discard();
     this.#backend = backend;
   }
 
-  /** The landmarker; waits while it is being made. Rejects as FaceLandmarker.create does, and then tries anew next time. */
-  async get(): Promise<FaceLandmarker> {
-    const { signal } = this.#abort;
-    this.#landmarker ??= FaceLandmarker.create({
-      delegate: this.#backend,
-      onProgress: (progress) => {
-        if (!signal.aborted) this.#onProgress(progress);
-      },
-      signal,
-    });
-    const made = this.#landmarker;
-    try {
-      return await made;
-    } catch (error) {
-      if (this.#landmarker === made) this.#landmarker = null;
-      throw error;
-    }
+  /** The landmarkers of a task; waits while they are being made. Rejects as their create does, and then tries anew next time. */
+  get(task: TaskName): Promise<Watcher[]> {
+    const kinds: readonly Kind[] = task === 'both' ? ['face', 'pose'] : [task];
+    return Promise.all(
+      kinds.map(async (kind) => ({ kind, landmarker: await this.#landmarker(kind) })),
+    );
   }
 
-  /** Tells of an error of a call, so that a landmarker that can do no more is replaced. */
+  /** Tells of an error of a call, so that landmarkers that can do no more are replaced. */
   failed(error: unknown): void {
     if (
       error instanceof BitmarksError &&
@@ -54,17 +54,40 @@ export class Session {
     }
   }
 
+  async #landmarker(kind: Kind): Promise<Watcher['landmarker']> {
+    const { signal } = this.#abort;
+    const options = {
+      delegate: this.#backend,
+      onProgress: (progress: LoadProgress) => {
+        if (!signal.aborted) this.#onProgress(progress);
+      },
+      signal,
+    };
+    const made =
+      this.#landmarkers.get(kind) ??
+      (kind === 'face' ? FaceLandmarker.create(options) : PoseLandmarker.create(options));
+    this.#landmarkers.set(kind, made);
+    try {
+      return await made;
+    } catch (error) {
+      if (this.#landmarkers.get(kind) === made) this.#landmarkers.delete(kind);
+      throw error;
+    }
+  }
+
   #discard(): void {
-    const old = this.#landmarker;
-    this.#landmarker = null;
+    const old = [...this.#landmarkers.values()];
+    this.#landmarkers.clear();
     this.#abort.abort();
     this.#abort = new AbortController();
-    // One that could not be made has already said so to whoever waited for it.
-    old?.then(
-      (landmarker) => {
-        landmarker.close();
-      },
-      () => undefined,
-    );
+    for (const made of old) {
+      // One that could not be made has already said so to whoever waited for it.
+      made.then(
+        (landmarker) => {
+          landmarker.close();
+        },
+        () => undefined,
+      );
+    }
   }
 }

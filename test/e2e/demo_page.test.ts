@@ -42,7 +42,7 @@ describe('by keyboard', () => {
 
   test('everything is reached in the order of the page, and the focus is seen', async () => {
     const stops: string[] = [];
-    for (let i = 0; i < 11; i += 1) {
+    for (let i = 0; i < 12; i += 1) {
       await page.keyboard.press('Tab');
       stops.push(await focused(page));
       const outline = await page.evaluate(() => {
@@ -54,7 +54,8 @@ describe('by keyboard', () => {
       expect(outline, stops.at(-1)).toBe('solid');
     }
     expect(stops.map((stop) => stop.replace(/ \(.*/, ''))).toEqual([
-      ...['Skip to the picture', 'source=photo', 'open', 'gallery=face_01.jpg', 'backend=auto'],
+      ...['Skip to the picture', 'source=photo', 'task=face', 'open', 'gallery=face_01.jpg'],
+      'backend=auto',
       ...['show-points', 'show-lines', 'show-numbers', 'Kernels', 'copy', 'Keyboard'],
     ]);
   });
