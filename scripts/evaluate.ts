@@ -14,9 +14,14 @@ const USAGE = `usage: npm run evaluate -- --pack FILE --data FILE.json [options]
                              the landmarks found, as the SDK goes on from a search (default: 1)
   --out FILE.json            writes points, score and error of each image
 
-data: { "images": [{ "file": "relative.jpg", "points": [[x, y], ...], "box": [x, y, w, h], "normalizer": pixels }] }
-  Pixels of the upright image; the center of the first pixel is (0.5, 0.5). Without "box": the tight box of the points.
-  Without "normalizer": the distance of the outer eye corners, for 68 points only.`;
+data: { "images": [{ "file": "relative.jpg", "points": [[x, y], null, ...], "box": [x, y, w, h], "normalizer": pixels }] }
+  Pixels of the upright image; the center of the first pixel is (0.5, 0.5). Points that are null, or 0 in an optional list
+  "known", are not measured. Without "box": the tight box of the points. Without "normalizer": the distance of the outer eye
+  corners, for 68 points only.
+  Models with l_shoulder and r_hip also get PCK@0.2: joints within 0.2 of the distance between these two.
+data for a finder: rows with "boxes": [[x, y, w, h], ...] of all subjects (none: []), or "subjects": [[[x, y], ...], ...], or
+  the "points" of one subject, for which tight boxes are taken. A find is right if its center is within 0.3 longer sides of
+  the box's and its size within a factor of 1.6; what is not right is a false alarm.`;
 
 /** How often a line says how far the run is, in milliseconds. */
 const PROGRESS_INTERVAL_MS = 10_000;
@@ -49,11 +54,25 @@ function describe({ model, engine, figures, predictions, skipped, ...rates }: Re
     `${model.name}, ${model.sizeBytes} bytes, SHA-256 ${model.sha256.slice(0, 16)}`,
     `engine      ${[engine.backend, engine.device].join(' ').trim()}, ${(engine.multiplyAdds / 1e6).toFixed(1)} M multiply-adds`,
     `images      ${predictions.length} evaluated, ${skipped.length} skipped`,
-    `NME         ${figures.nme.toFixed(3)} %`,
-    `FR@8 %      ${figures.failureRate.toFixed(2)} %`,
-    `AUC@8 %     ${figures.areaUnderCurve.toFixed(2)}`,
+    ...describeFigures(figures),
     `images/s    ${rates.imagesPerSecond.toFixed(2)} with decoding; ${rates.passMs.toFixed(1)} ms for crop and network of a pass`,
   ].join('\n');
+}
+
+/** A line for each figure that applies. */
+function describeFigures({ errors, pck, recall, falseAlarms }: Report['figures']): string[] {
+  const lines: string[] = [];
+  if (errors !== null) {
+    lines.push(
+      `NME         ${errors.nme.toFixed(3)} %`,
+      `FR@8 %      ${errors.failureRate.toFixed(2)} %`,
+      `AUC@8 %     ${errors.areaUnderCurve.toFixed(2)}`,
+    );
+  }
+  if (pck !== null) lines.push(`PCK@0.2     ${pck.toFixed(2)} %`);
+  if (recall !== null) lines.push(`recall      ${recall.toFixed(2)} %`);
+  if (falseAlarms !== null) lines.push(`false alarms ${falseAlarms.toFixed(3)} per image`);
+  return lines;
 }
 
 function progressPrinter(): EvaluateOptions['onProgress'] {

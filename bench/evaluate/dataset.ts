@@ -5,17 +5,30 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import sharp from 'sharp';
-import type { Box, Point } from '../../src/pipeline/roi';
+import type { Box } from '../../src/pipeline/roi';
+import type { Label } from './metrics';
 
 /** One labelled image; coordinates in source pixels, the center of the first pixel at (0.5, 0.5). */
-export interface Row {
+interface Image {
   /** As the set names it. */
   readonly name: string;
   readonly path: string;
-  readonly points: readonly Point[];
+}
+
+/** A row for a landmark network. */
+export interface Row extends Image {
+  /** In the order of the model's landmarks. */
+  readonly points: readonly Label[];
   readonly box: Box;
-  /** Length in pixels that errors are divided by. */
-  readonly normalizer: number;
+  /** Length in pixels that errors are divided by; null for people without one. */
+  readonly normalizer: number | null;
+  /** Distance of l_shoulder and r_hip; null for models without these. */
+  readonly torso: number | null;
+}
+
+/** A row for a finder: tight boxes of all subjects in the image. */
+export interface FinderRow extends Image {
+  readonly boxes: readonly Box[];
 }
 
 /** Why a row is not evaluated. */
@@ -24,8 +37,8 @@ export interface Skipped {
   readonly reason: string;
 }
 
-export interface Dataset {
-  readonly rows: readonly Row[];
+export interface Dataset<R> {
+  readonly rows: readonly R[];
   readonly skipped: readonly Skipped[];
 }
 
@@ -40,8 +53,35 @@ export interface Frame {
 const FACE_POINTS = 68;
 const FACE_EYE_CORNERS = [36, 45] as const;
 
-/** Reads a set for a model of `landmarkCount` landmarks. Throws when the file is not `{ "images": [...] }`. */
-export async function readDataset(file: string, landmarkCount: number): Promise<Dataset> {
+/** Reads a set for a model with these landmarks. Throws when the file is not `{ "images": [...] }`. */
+export function readDataset(file: string, landmarks: readonly string[]): Promise<Dataset<Row>> {
+  return readRows(file, (row, image) => {
+    const points = readPoints(row, landmarks.length);
+    const torso = readTorso(points, landmarks);
+    const normalizer = readNormalizer(row['normalizer'], points, torso !== null);
+    return { ...image, points, box: readBox(row['box'], points), normalizer, torso };
+  });
+}
+
+/** Reads a set for a finder: rows with "boxes", with "subjects" (lists of points) or with the "points" of one subject. */
+export function readFinderDataset(file: string): Promise<Dataset<FinderRow>> {
+  return readRows(file, (row, image) => {
+    const { boxes, subjects, points } = row;
+    if (Array.isArray(boxes)) {
+      return { ...image, boxes: boxes.map((box: unknown) => readBox(box, [])) };
+    }
+    const lists = Array.isArray(subjects) ? (subjects as unknown[]) : [points];
+    return {
+      ...image,
+      boxes: lists.map((list) => readBox(undefined, readPoints({ points: list }, null))),
+    };
+  });
+}
+
+async function readRows<R>(
+  file: string,
+  read: (row: Readonly<Record<string, unknown>>, image: Image) => R,
+): Promise<Dataset<R>> {
   const json: unknown = JSON.parse(await readFile(file, 'utf8'));
   const images = isRecord(json) ? json['images'] : undefined;
   if (!Array.isArray(images)) {
@@ -49,13 +89,15 @@ export async function readDataset(file: string, landmarkCount: number): Promise<
       `${file} has no list "images"; expected { "images": [{ "file", "points" }, ...] }`,
     );
   }
-  const rows: Row[] = [];
+  const rows: R[] = [];
   const skipped: Skipped[] = [];
   images.forEach((entry: unknown, index) => {
-    const name =
-      isRecord(entry) && typeof entry['file'] === 'string' ? entry['file'] : `row ${index}`;
+    const named = isRecord(entry) ? entry['file'] : undefined;
+    const name = typeof named === 'string' ? named : `row ${index}`;
     try {
-      rows.push(readRow(entry, name, path.dirname(file), landmarkCount));
+      if (!isRecord(entry)) throw new Error('it is no object');
+      if (typeof named !== 'string' || named === '') throw new Error('it names no file');
+      rows.push(read(entry, { name, path: path.resolve(path.dirname(file), named) }));
     } catch (error) {
       skipped.push({ name, reason: reasonOf(error) });
     }
@@ -78,31 +120,37 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function readRow(entry: unknown, name: string, folder: string, landmarkCount: number): Row {
-  if (!isRecord(entry)) throw new Error('it is no object');
-  if (typeof entry['file'] !== 'string' || entry['file'] === '')
-    throw new Error('it names no file');
-  const points = readPoints(entry['points'], landmarkCount);
-  return {
-    name,
-    path: path.resolve(folder, entry['file']),
-    points,
-    box: readBox(entry['box'], points),
-    normalizer: readNormalizer(entry['normalizer'], points),
-  };
-}
-
-function readPoints(json: unknown, count: number): readonly Point[] {
-  if (!Array.isArray(json)) throw new Error('it has no list "points"');
-  if (json.length !== count) throw new Error(`it has ${json.length} points, the model ${count}`);
-  return json.map((entry: unknown, index) => {
+/** Points that are null, or whose entry in the list "known" is 0, are null. */
+function readPoints(row: Readonly<Record<string, unknown>>, count: number | null): Label[] {
+  const { points, known } = row;
+  if (!Array.isArray(points)) throw new Error('it has no list "points"');
+  if (count !== null && points.length !== count) {
+    throw new Error(`it has ${points.length} points, the model ${count}`);
+  }
+  if (known !== undefined && !(Array.isArray(known) && known.length === points.length)) {
+    throw new Error(`its list "known" does not have an entry for each of ${points.length} points`);
+  }
+  const labels = points.map((entry: unknown, index): Label => {
+    if (entry === null || (Array.isArray(known) && known[index] === 0)) return null;
     const [x, y] = readNumbers(entry, 2, `point ${index}`);
     return { x, y };
   });
+  if (labels.every((label) => label === null)) throw new Error('none of its points is known');
+  return labels;
 }
 
-function readBox(json: unknown, points: readonly Point[]): Box {
+function readTorso(points: readonly Label[], landmarks: readonly string[]): number | null {
+  const [shoulder, hip] = [landmarks.indexOf('l_shoulder'), landmarks.indexOf('r_hip')];
+  if (shoulder < 0 || hip < 0) return null;
+  const [from, to] = [points[shoulder] ?? null, points[hip] ?? null];
+  const torso = from && to ? Math.hypot(to.x - from.x, to.y - from.y) : 0;
+  if (torso > 0) return torso;
+  throw new Error('l_shoulder and r_hip are not both known, so that there is no torso');
+}
+
+function readBox(json: unknown, labels: readonly Label[]): Box {
   if (json === undefined || json === null) {
+    const points = labels.filter((label) => label !== null);
     const xs = points.map(({ x }) => x);
     const ys = points.map(({ y }) => y);
     const [x, y] = [Math.min(...xs), Math.min(...ys)];
@@ -117,13 +165,18 @@ function checkBox(box: Box): Box {
   throw new Error(`the box is ${box.width} x ${box.height} pixels`);
 }
 
-function readNormalizer(json: unknown, points: readonly Point[]): number {
+function readNormalizer(
+  json: unknown,
+  points: readonly Label[],
+  isOptional: boolean,
+): number | null {
   if (json !== undefined && json !== null) {
     if (typeof json === 'number' && json > 0 && Number.isFinite(json)) return json;
     throw new Error(`the normalizer is ${JSON.stringify(json)}, expected a positive number`);
   }
-  const [from, to] = FACE_EYE_CORNERS.map((index) => points[index]);
-  if (points.length !== FACE_POINTS || from === undefined || to === undefined) {
+  if (isOptional) return null;
+  const [from, to] = FACE_EYE_CORNERS.map((index) => points[index] ?? null);
+  if (points.length !== FACE_POINTS || !from || !to) {
     throw new Error(
       `it has no normalizer; only rows of ${FACE_POINTS} points have one by default, the distance of the outer eye corners`,
     );

@@ -1,6 +1,6 @@
 /**
  * Measures a pack on a labelled set with the shipping code: pack reader, session, regions, codec. What `detect` does after
- * it has found a subject is done here from the row's box. Prints nothing.
+ * it has found a subject is done here from the row's box, and what a finder sees in the whole frame. Prints nothing.
  */
 import { readFile } from 'node:fs/promises';
 import type { BackendFactory } from '../../src/engine/backend';
@@ -9,12 +9,30 @@ import type { FactoryLoader } from '../../src/engine/registry';
 import { Session, type SessionState } from '../../src/engine/session';
 import { createWasmBackendWith } from '../../src/engine/wasm/wasm_backend';
 import { parsePack } from '../../src/model/pack';
-import { locateLandmarks, type Located } from '../../src/pipeline/locate';
-import { landmarkModelOf } from '../../src/pipeline/pack_models';
-import { roiFromBox, roiToCropAffine } from '../../src/pipeline/roi';
+import { decodeCenters } from '../../src/pipeline/centers_codec';
+import { wholeFrame } from '../../src/pipeline/finder';
+import { locateLandmarks, type Infer } from '../../src/pipeline/locate';
+import { finderModelOf, landmarkModelOf } from '../../src/pipeline/pack_models';
+import { cropToFramePixels, roiFromBox, roiToCropAffine } from '../../src/pipeline/roi';
 import { loadModuleFile, WASM_FILE_URLS } from '../../scripts/wasm_files';
-import { readDataset, readFrame, reasonOf, type Frame, type Row, type Skipped } from './dataset';
-import { figuresOf, normalizedError, type Figures } from './metrics';
+import {
+  readDataset,
+  readFinderDataset,
+  readFrame,
+  reasonOf,
+  type Dataset,
+  type FinderRow,
+  type Frame,
+  type Row,
+  type Skipped,
+} from './dataset';
+import {
+  correctJoints,
+  figuresOf,
+  matchFinds,
+  normalizedError,
+  type ErrorFigures,
+} from './metrics';
 
 export type NodeBackend = 'wasm' | 'reference';
 
@@ -27,14 +45,32 @@ export interface EvaluateOptions {
   readonly onProgress: (done: number, total: number) => void;
 }
 
+/** What came out for one image; coordinates in source pixels, the center of the first pixel at (0.5, 0.5). */
 export interface Prediction {
   readonly file: string;
-  /** Normalized error; 0.03 is 3 %. */
-  readonly error: number;
-  /** Mean landmark score, 0..1. */
+  /** Normalized error, 0.03 is 3 %; absent without a normalizer. */
+  readonly error?: number;
+  /** Joints that are right and that are known; absent for models without a torso. */
+  readonly pck?: { readonly correct: number; readonly joints: number };
+  /** Mean landmark score, or that of the best find, 0..1. */
   readonly score: number;
-  /** [x, y] in source pixels, the center of the first pixel at (0.5, 0.5). */
-  readonly points: readonly (readonly [number, number])[];
+  /** [x, y] of the landmarks. */
+  readonly points?: readonly (readonly [number, number])[];
+  /** Of a finder: [x, y, size, score] of what it found, best first; how many subjects there are, and how many were found. */
+  readonly finds?: readonly (readonly [number, number, number, number])[];
+  readonly subjects?: number;
+  readonly hits?: number;
+}
+
+/** Those that do not apply are null. */
+export interface Figures {
+  readonly errors: ErrorFigures | null;
+  /** PCK@0.2 over all known joints, percent. */
+  readonly pck: number | null;
+  /** Share of the subjects that were found, percent. */
+  readonly recall: number | null;
+  /** Finds that are no subject, per image. */
+  readonly falseAlarms: number | null;
 }
 
 export interface Report {
@@ -52,7 +88,7 @@ export interface Report {
 /** Evaluates every readable row. Throws for a bad pack, a bad set, or a backend that cannot run. */
 export async function evaluate(options: EvaluateOptions): Promise<Report> {
   const model = parsePack(await readFile(options.pack));
-  const dataset = await readDataset(options.data, model.manifest.landmarks.length);
+  const isFinder = model.manifest.codec.type === 'centers';
   const session = await Session.create(model, {
     backend: options.backend,
     engine: { wasmUrls: WASM_FILE_URLS },
@@ -60,31 +96,62 @@ export async function evaluate(options: EvaluateOptions): Promise<Report> {
     loadFactory: loadNodeFactory,
   });
   const runner = new RowRunner(session, options.passes);
-  const predictions: Prediction[] = [];
-  const skipped: Skipped[] = [...dataset.skipped];
   const startMs = performance.now();
-  for (const row of dataset.rows) {
-    try {
-      predictions.push(await runner.predict(row));
-    } catch (error) {
-      skipped.push({ name: row.name, reason: reasonOf(error) });
-    }
-    options.onProgress(
-      predictions.length + skipped.length,
-      dataset.rows.length + dataset.skipped.length,
-    );
-  }
+  const { predictions, skipped } = isFinder
+    ? await predictAll(
+        await readFinderDataset(options.data),
+        (row) => runner.find(row),
+        options.onProgress,
+      )
+    : await predictAll(
+        await readDataset(options.data, model.manifest.landmarks),
+        (row) => runner.predict(row),
+        options.onProgress,
+      );
   const elapsedMs = performance.now() - startMs;
   const engine = session.state;
   session.close();
   return {
     model: { name: model.manifest.name, sha256: model.sha256, sizeBytes: model.sizeBytes },
     engine,
-    figures: figuresOf(predictions.map(({ error }) => error)),
+    figures: summarize(predictions),
     imagesPerSecond: (predictions.length * 1000) / elapsedMs,
     passMs: runner.inferenceMs / runner.inferences,
     predictions,
     skipped,
+  };
+}
+
+async function predictAll<R extends { readonly name: string }>(
+  dataset: Dataset<R>,
+  predict: (row: R) => Promise<Prediction>,
+  onProgress: EvaluateOptions['onProgress'],
+): Promise<{ predictions: Prediction[]; skipped: Skipped[] }> {
+  const predictions: Prediction[] = [];
+  const skipped: Skipped[] = [...dataset.skipped];
+  for (const row of dataset.rows) {
+    try {
+      predictions.push(await predict(row));
+    } catch (error) {
+      skipped.push({ name: row.name, reason: reasonOf(error) });
+    }
+    onProgress(predictions.length + skipped.length, dataset.rows.length + dataset.skipped.length);
+  }
+  return { predictions, skipped };
+}
+
+function summarize(predictions: readonly Prediction[]): Figures {
+  const sum = (value: (prediction: Prediction) => number | undefined): number =>
+    predictions.reduce((total, prediction) => total + (value(prediction) ?? 0), 0);
+  const errors = predictions.flatMap(({ error }) => error ?? []);
+  const joints = sum(({ pck }) => pck?.joints);
+  const isFinder = predictions.some(({ finds }) => finds !== undefined);
+  const hits = sum((prediction) => prediction.hits);
+  return {
+    errors: errors.length > 0 ? figuresOf(errors) : null,
+    pck: joints > 0 ? (100 * sum(({ pck }) => pck?.correct)) / joints : null,
+    recall: isFinder ? (100 * hits) / sum(({ subjects }) => subjects) : null,
+    falseAlarms: isFinder ? (sum(({ finds }) => finds?.length) - hits) / predictions.length : null,
   };
 }
 
@@ -106,26 +173,51 @@ class RowRunner {
   }
 
   async predict(row: Row): Promise<Prediction> {
-    const { points, score } = await this.#locate(row, await readFrame(row.path));
+    const frame = await readFrame(row.path);
+    const model = landmarkModelOf(this.#session.model);
+    const box = roiFromBox(row.box, frame, model.roi.scale);
+    const infer = this.#inferOn(frame, model.cropSize);
+    const located = await locateLandmarks(box, frame, model, infer, this.#passes - 1);
+    const { normalizer, torso } = row;
     return {
       file: row.name,
-      error: normalizedError(points, row.points, row.normalizer),
-      score,
-      points: points.map(({ x, y }) => [x, y] as const),
+      ...(normalizer === null
+        ? {}
+        : { error: normalizedError(located.points, row.points, normalizer) }),
+      ...(torso === null ? {} : { pck: correctJoints(located.points, row.points, torso) }),
+      score: located.score,
+      points: located.points.map(({ x, y }) => [x, y] as const),
     };
   }
 
-  #locate(row: Row, frame: Frame): Promise<Located> {
-    const model = landmarkModelOf(this.#session.model);
-    const box = roiFromBox(row.box, frame, model.roi.scale);
-    const infer: Parameters<typeof locateLandmarks>[3] = async (region) => {
+  async find(row: FinderRow): Promise<Prediction> {
+    const frame = await readFrame(row.path);
+    const finder = finderModelOf(this.#session.model);
+    const window = wholeFrame(frame);
+    const heatmaps = await this.#inferOn(frame, finder.cropSize)(window);
+    const inCrop = decodeCenters(heatmaps, finder.codec, finder.presence);
+    const toFrame = window.sizePixels / finder.cropSize;
+    const finds = cropToFramePixels(inCrop, window, frame, finder.cropSize).map((find) => ({
+      ...find,
+      size: find.size * toFrame,
+    }));
+    return {
+      file: row.name,
+      score: finds[0]?.score ?? 0,
+      finds: finds.map(({ x, y, size, score }) => [x, y, size, score] as const),
+      subjects: row.boxes.length,
+      hits: matchFinds(finds, row.boxes),
+    };
+  }
+
+  #inferOn(frame: Frame, cropSize: number): Infer {
+    return async (region) => {
       const startMs = performance.now();
-      const { affine, taps } = roiToCropAffine(region, frame, model.cropSize);
-      const heatmaps = await this.#session.run({ kind: 'frame', ...frame, affine, taps });
+      const crop = roiToCropAffine(region, frame, cropSize);
+      const heatmaps = await this.#session.run({ kind: 'frame', ...frame, ...crop });
       this.inferences++;
       this.inferenceMs += performance.now() - startMs;
       return heatmaps;
     };
-    return locateLandmarks(box, frame, model, infer, this.#passes - 1);
   }
 }

@@ -1,12 +1,21 @@
 /**
- * Error figures of the field over normalized errors (0.03 is 3 %). Numbers only.
+ * Error figures of the field. Numbers only.
  */
-import type { Point } from '../../src/pipeline/roi';
+import type { Box, Point } from '../../src/pipeline/roi';
 
 /** Errors above this count as failures, and the error curve ends here. */
 const LIMIT = 0.08;
+/** A joint is right within this share of the torso (PCK@0.2; the torso is the distance of l_shoulder and r_hip). */
+const TORSO_SHARE = 0.2;
+/** A find is right when its center is within this share of the longer side of the box, */
+const FIND_DISTANCE = 0.3;
+/** and its size is within this factor of that side. */
+const FIND_FACTOR = 1.6;
 
-export interface Figures {
+/** A labelled point; null where it is unknown. */
+export type Label = Point | null;
+
+export interface ErrorFigures {
   /** Mean normalized error, percent. */
   readonly nme: number;
   /** Share of images above 8 %, percent. */
@@ -15,21 +24,29 @@ export interface Figures {
   readonly areaUnderCurve: number;
 }
 
-/** Mean distance of the points over the normalizer. */
+/** Mean distance of the known points over the normalizer. */
 export function normalizedError(
   predicted: readonly Point[],
-  truth: readonly Point[],
+  truth: readonly Label[],
   normalizer: number,
 ): number {
-  const sum = truth.reduce((total, { x, y }, index) => {
-    const point = predicted[index] ?? { x: NaN, y: NaN };
-    return total + Math.hypot(point.x - x, point.y - y);
-  }, 0);
-  return sum / truth.length / normalizer;
+  const distances = distancesOf(predicted, truth);
+  return distances.reduce((sum, distance) => sum + distance, 0) / distances.length / normalizer;
+}
+
+/** How many of the known joints are right, and how many are known. */
+export function correctJoints(
+  predicted: readonly Point[],
+  truth: readonly Label[],
+  torso: number,
+): { readonly correct: number; readonly joints: number } {
+  const distances = distancesOf(predicted, truth);
+  const correct = distances.filter((distance) => distance <= TORSO_SHARE * torso).length;
+  return { correct, joints: distances.length };
 }
 
 /** Figures of a set; NaN for an empty one. */
-export function figuresOf(errors: readonly number[]): Figures {
+export function figuresOf(errors: readonly number[]): ErrorFigures {
   const mean = (value: (error: number) => number): number =>
     (100 * errors.reduce((sum, error) => sum + value(error), 0)) / errors.length;
   return {
@@ -38,4 +55,36 @@ export function figuresOf(errors: readonly number[]): Figures {
     // Each image lifts the curve by 1/n from its error on, which adds (LIMIT - error) / n of area.
     areaUnderCurve: mean((error) => Math.max(0, LIMIT - error) / LIMIT),
   };
+}
+
+/** Finds, best first, each matched to the nearest box that is free and that it hits; the number of boxes hit. */
+export function matchFinds(
+  finds: readonly { readonly x: number; readonly y: number; readonly size: number }[],
+  boxes: readonly Box[],
+): number {
+  const free = new Set(boxes);
+  for (const find of finds) {
+    const hits = [...free]
+      .map((box) => {
+        const side = Math.max(box.width, box.height);
+        const distance = Math.hypot(
+          find.x - box.x - box.width / 2,
+          find.y - box.y - box.height / 2,
+        );
+        const factor = Math.max(find.size / side, side / find.size);
+        return { box, distance, isHit: distance < FIND_DISTANCE * side && factor < FIND_FACTOR };
+      })
+      .filter(({ isHit }) => isHit)
+      .sort((a, b) => a.distance - b.distance);
+    for (const { box } of hits.slice(0, 1)) free.delete(box);
+  }
+  return boxes.length - free.size;
+}
+
+function distancesOf(predicted: readonly Point[], truth: readonly Label[]): number[] {
+  return truth.flatMap((label, index) => {
+    if (label === null) return [];
+    const point = predicted[index] ?? { x: NaN, y: NaN };
+    return [Math.hypot(point.x - label.x, point.y - label.y)];
+  });
 }

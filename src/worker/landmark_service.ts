@@ -82,6 +82,7 @@ class Service implements LandmarkService {
           { landmarks: model, finder: finderModel },
           request,
           openSession,
+          signal,
           (phase) => {
             report({ ...size, phase });
           },

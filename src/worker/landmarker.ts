@@ -41,13 +41,14 @@ export interface Models {
 }
 
 /**
- * Opens a session for each pack. Throws 'pack/malformed' or 'graph/malformed' for packs that do not fit the task, and what
- * opening a session throws; then nothing stays open.
+ * Opens a session for each pack. Throws 'pack/malformed' or 'graph/malformed' for packs that do not fit the task, what
+ * opening a session throws, and the signal's reason; then nothing stays open.
  */
 export async function openNetworks(
   { landmarks, finder }: Models,
   request: LoadRequest,
   open: OpenSession,
+  signal: AbortSignal,
   onPhase: (phase: 'compile' | 'self-test') => void,
   nowMs: () => number,
 ): Promise<Omit<Landmarker, 'timings'>> {
@@ -60,6 +61,7 @@ export async function openNetworks(
   };
   const session = await open(landmarks, request, onPhase);
   try {
+    signal.throwIfAborted();
     const finderSession = finder && (await open(finder, request, onPhase));
     return {
       landmarks: { model: landmarks, session, cropSize: models.landmarks.cropSize },

@@ -169,7 +169,7 @@ describe('abort', () => {
     expect(await codeOf(loading)).toBe('aborted');
     await vi.waitFor(() => {
       expect(alive.size).toBe(0);
-    });
+    }, 5_000);
   });
 
   it('of a long search on WASM reaches the worker before the search is over', async () => {

@@ -4,9 +4,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readDataset, readFrame } from '../../bench/evaluate/dataset';
+import { readDataset, readFinderDataset, readFrame } from '../../bench/evaluate/dataset';
 import { evaluate, type Report } from '../../bench/evaluate/evaluate';
-import { figuresOf, normalizedError } from '../../bench/evaluate/metrics';
+import {
+  correctJoints,
+  figuresOf,
+  matchFinds,
+  normalizedError,
+} from '../../bench/evaluate/metrics';
+import { drawDots } from '../helpers/dots';
+import { dotsFinderPack } from '../helpers/dots_finder';
 import { evaluateGraph } from '../helpers/evaluate_graph';
 import { ModelBuilder } from '../helpers/model_builder';
 import { writePack } from '../helpers/pack_writer';
@@ -90,8 +97,8 @@ describe('evaluate', () => {
       expect(points?.[index]?.[0]).toBeCloseTo(x, 0);
       expect(points?.[index]?.[1]).toBeCloseTo(y, 0);
     });
-    expect(report.figures.nme).toBeLessThan(3);
-    expect(report.figures.nme).toBeCloseTo(100 * (report.predictions[0]?.error ?? NaN), 9);
+    expect(report.figures.errors?.nme).toBeLessThan(3);
+    expect(report.figures.errors?.nme).toBeCloseTo(100 * (report.predictions[0]?.error ?? NaN), 9);
     expect(report.engine.backend).toBe('reference');
     expect(report.imagesPerSecond).toBeGreaterThan(0);
   });
@@ -111,7 +118,7 @@ describe('evaluate', () => {
       1,
     );
     expect(report.skipped).toEqual([]);
-    expect(report.figures.nme).toBeLessThan(5);
+    expect(report.figures.errors?.nme).toBeLessThan(5);
   });
 
   test('starts from the box, and later passes from the landmarks', async () => {
@@ -119,7 +126,7 @@ describe('evaluate', () => {
     const data = writeSet('box.json', [{ ...row, box: [20, 10, 20, 20] }]);
     const [first, second] = [await run(data, 1), await run(data, 2)];
     // The dot is a plateau of 5 pixels here, and the codec centers on its first.
-    expect(Math.abs((first.predictions[0]?.points[0]?.[0] ?? NaN) - 30.5)).toBeLessThan(2);
+    expect(Math.abs((first.predictions[0]?.points?.[0]?.[0] ?? NaN) - 30.5)).toBeLessThan(2);
     expect(second.predictions[0]?.points).not.toEqual(first.predictions[0]?.points);
     // The tight box of the points is what is taken without one.
     const absent = await run(writeSet('absent.json', [row]), 1);
@@ -144,7 +151,7 @@ describe('evaluate', () => {
     ]);
     const { predictions, skipped, figures } = await run(data, 1);
     expect(predictions).toHaveLength(1);
-    expect(figures.nme).toBeGreaterThan(0);
+    expect(figures.errors?.nme).toBeGreaterThan(0);
     const reasons = skipped.map(({ name, reason }) => `${name}: ${reason}`);
     expect(reasons).toEqual([
       'row 1: it is no object',
@@ -178,11 +185,13 @@ describe('evaluate', () => {
   });
 });
 
+const NAMES_68 = Array.from({ length: 68 }, (_, index) => `p${index}`);
+
 test('68 points are normalized by the outer eye corners', async () => {
   const points = Array.from({ length: 68 }, (_, index) => [index, index === 45 ? 12 : 0]);
   const { rows, skipped } = await readDataset(
     writeSet('face.json', [{ file: 'x.jpg', points }]),
-    68,
+    NAMES_68,
   );
   expect(skipped).toEqual([]);
   expect(rows[0]).toMatchObject({ normalizer: 15, box: { x: 0, y: 0, width: 67, height: 12 } });
@@ -190,7 +199,7 @@ test('68 points are normalized by the outer eye corners', async () => {
   const same = points.map(() => [3, 3]);
   const bad = await readDataset(
     writeSet('same.json', [{ file: 'x.jpg', points: same, box: [0, 0, 9, 9] }]),
-    68,
+    NAMES_68,
   );
   expect(bad.skipped[0]?.reason).toMatch(/outer eye corners coincide/);
 });
@@ -224,5 +233,124 @@ describe('figures', () => {
     expect(nme).toBeCloseTo(8, 9);
     expect(failureRate).toBe(25);
     expect(areaUnderCurve).toBeCloseTo((100 * (1 + 0.5 + 0 + 0)) / 4, 9);
+  });
+
+  test('correctJoints counts known joints within a fifth of the torso', () => {
+    const truth = [{ x: 0, y: 0 }, null, { x: 50, y: 0 }, { x: 0, y: 90 }];
+    const predicted = [
+      { x: 12, y: 16 },
+      { x: 999, y: 999 },
+      { x: 50, y: 20.1 },
+      { x: 0, y: 90 },
+    ];
+    // 20 of 100 is right, 20.1 is not.
+    expect(correctJoints(predicted, truth, 100)).toEqual({ correct: 2, joints: 3 });
+  });
+
+  test('matchFinds takes each box once, by distance and size', () => {
+    const box = { x: 100, y: 100, width: 50, height: 100 };
+    const other = { x: 300, y: 100, width: 100, height: 50 };
+    // The center of the box is (125, 150): 0.3 of 100 is 30 away, 1.6 times 100 is 160.
+    expect(matchFinds([{ x: 125, y: 179, size: 159 }], [box, other])).toBe(1);
+    expect(matchFinds([{ x: 125, y: 181, size: 100 }], [box, other])).toBe(0);
+    expect(matchFinds([{ x: 125, y: 150, size: 161 }], [box, other])).toBe(0);
+    expect(matchFinds([{ x: 125, y: 150, size: 62 }], [box, other])).toBe(0);
+    const twice = { x: 125, y: 150, size: 100 };
+    expect(matchFinds([twice, twice, { x: 350, y: 125, size: 90 }], [box, other])).toBe(2);
+  });
+});
+
+describe('sets of people', () => {
+  const names = ['r_hip', 'l_shoulder', 'head_top'];
+  const read = async (row: object) =>
+    readDataset(writeSet('people.json', [{ file: 'x.jpg', ...row }]), names);
+
+  test('have a torso, may lack points, and need no normalizer', async () => {
+    const points = [[10, 50], [40, 10], null];
+    expect((await read({ points })).rows[0]).toMatchObject({
+      points: [{ x: 10, y: 50 }, { x: 40, y: 10 }, null],
+      torso: 50,
+      normalizer: null,
+      box: { x: 10, y: 10, width: 30, height: 40 },
+    });
+    const known = { points: [...points.slice(0, 2), [9, 9]], known: [1, 1, 0] };
+    expect((await read(known)).rows[0]?.points[2]).toBeNull();
+  });
+
+  test.each([
+    [{ points: [null, [40, 10], [1, 1]] }, 'l_shoulder and r_hip are not both known'],
+    [{ points: [null, null, null] }, 'none of its points is known'],
+    [
+      {
+        points: [
+          [1, 1],
+          [2, 2],
+          [3, 3],
+        ],
+        known: [1],
+      },
+      'list "known" does not have an entry',
+    ],
+  ])('%j is skipped', async (row, reason) => {
+    expect((await read(row)).skipped[0]?.reason).toContain(reason);
+  });
+});
+
+describe('finders', () => {
+  test('rows give boxes, subjects or the points of one', async () => {
+    const { rows, skipped } = await readFinderDataset(
+      writeSet('finder.json', [
+        { file: 'a.jpg', boxes: [[1, 2, 3, 4]] },
+        { file: 'b.jpg', boxes: [] },
+        {
+          file: 'c.jpg',
+          subjects: [
+            [
+              [1, 1],
+              [5, 3],
+            ],
+            [[7, 7], null, [8, 9]],
+          ],
+        },
+        {
+          file: 'd.jpg',
+          points: [
+            [1, 1],
+            [5, 3],
+          ],
+        },
+        { file: 'e.jpg' },
+      ]),
+    );
+    expect(rows.map(({ boxes }) => boxes)).toEqual([
+      [{ x: 1, y: 2, width: 3, height: 4 }],
+      [],
+      [
+        { x: 1, y: 1, width: 4, height: 2 },
+        { x: 7, y: 7, width: 1, height: 2 },
+      ],
+      [{ x: 1, y: 1, width: 4, height: 2 }],
+    ]);
+    expect(skipped).toEqual([{ name: 'e.jpg', reason: 'it has no list "points"' }]);
+  });
+
+  test('are measured by recall and false alarms', async () => {
+    writeFileSync(inFolder('finder.bitmarks'), dotsFinderPack());
+    const { data, width, height } = drawDots(320, 240, [{ x: 160, y: 120, size: 110 }]);
+    await sharp(data, { raw: { width, height, channels: 4 } })
+      .png()
+      .toFile(inFolder('face.png'));
+    const boxes = [[105, 65, 110, 110]];
+    const images = [
+      { file: 'face.png', boxes },
+      { file: 'face.png', boxes: [...boxes, [0, 0, 40, 40]] },
+      { file: 'face.png', boxes: [] },
+    ];
+    const report = await run(writeSet('faces.json', images), 1, 'finder.bitmarks');
+    const count = report.predictions[0]?.finds?.length ?? 0;
+    expect(report.predictions.map(({ hits }) => hits)).toEqual([1, 1, 0]);
+    expect(report.figures).toEqual({
+      ...{ errors: null, pck: null, recall: 200 / 3, falseAlarms: (3 * count - 2) / 3 },
+    });
   });
 });

@@ -254,7 +254,7 @@ describe('load', () => {
     await service.cancel(1);
     open();
     expect(await loading).toBe('aborted');
-    expect(closed).toBe(2);
+    expect(closed).toBe(1);
     expect(await codeOf(service.info(ID))).toBe('closed');
   });
 
