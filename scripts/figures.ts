@@ -14,11 +14,18 @@ interface Evaluation {
   readonly integer?: Figures;
 }
 
-interface Figures {
-  readonly nme: number;
-  readonly fr8: number;
-  readonly auc8: number;
-}
+/** Those of faces, of poses, of finders. */
+type Figures = Readonly<Record<string, unknown>>;
+
+/** Figures that are shown, and their names. */
+const SHOWN: Readonly<Record<string, (value: number) => string>> = {
+  nme: (value) => `NME ${value} %`,
+  fr8: (value) => `failures at 8 % ${value} %`,
+  auc8: (value) => `AUC at 8 % ${value} %`,
+  pck: (value) => `PCK@0.2 ${value} %`,
+  recall: (value) => `recall ${value} %`,
+  alarmsPerFrame: (value) => `${value} false alarms per image`,
+};
 
 /** The part of bench/results/latest.json that is shown. */
 interface BenchResults {
@@ -93,14 +100,15 @@ export function accuracyTable(): string {
       const figures = { integer, float }[kind];
       if (figures === undefined) return [];
       const network = kind === 'integer' ? 'as shipped' : 'in float, before export';
-      const { nme, fr8, auc8 } = figures;
-      return [
-        [`\`${file}\` ${network}`, String(images ?? ''), `${nme} %`, `${fr8} %`, `${auc8} %`],
-      ];
+      const shown = Object.entries(SHOWN).flatMap(([name, text]) => {
+        const value = figures[name];
+        return typeof value === 'number' ? [text(value)] : [];
+      });
+      return [[`\`${file}\` ${network}`, String(images ?? ''), shown.join(', ')]];
     });
   });
   if (rows.length === 0) return '';
-  return table(['network', 'validation images', 'NME', 'failures at 8 %', 'AUC at 8 %'], rows);
+  return table(['network', 'validation images', 'figures'], rows);
 }
 
 /** The last benchmark, a row for each engine; empty without one. */
