@@ -14,6 +14,10 @@ Iterative refinement is unrolled: a further pass starts from a small dense block
 of the pass before, and its U-Nets name the same weights (norms are its own, because the statistics differ). `outputs`
 holds the last heatmaps of every pass.
 
+Precision is an attribute of a node. Beside those of the contract, nodes carry attributes that only training reads and packs
+lose: `gradientBits` (k-bit gradients of a convolution's output and weight), `scaled` (1-bit weights times the mean magnitude of
+their filter, the paper's alpha) and `learnedClip`. `groups` belongs to studies that packs do not hold.
+
 Run `python -m training.graph --config face` to print a graph.
 """
 
@@ -25,6 +29,7 @@ import json
 
 FORMAT = "bitmarks-graph/1"
 WEIGHT_LIMIT = {"b1": 1, "t2": 1, "i8": 127}
+TRAINING_KEYS = {"gradientBits", "scaled", "learnedClip"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +52,13 @@ class GraphConfig:
     supervised     1-based U-Nets with a training head; () means all
     refinements    further passes over the same weights
     overrides      (name prefix, encoding) pairs for single convolutions, e.g. (("u1.merge", "i8"),); the first match counts
+    layers         dense layers per block; 8 with one U-Net is the naive dense U-Net that coupled U-Nets are compared with
+    stem_norm      BN and ReLU between the stem and the first U-Net, as in the paper; costs a 1x1 convolution here, because blocks
+                   read features and not activations
+    depthwise_growth   the 3x3 growth convolution becomes a depthwise 3x3 and a 1x1 (training studies only)
+    gradient_bits  k-bit gradients of inner convolutions' weights and outputs; 32 is float
+    scaled         inner 1-bit weights carry the paper's alpha (mean magnitude of the filter), with its gradient
+    learned_clip   every requantize learns where its inputs are clipped (LSQ) instead of clipping at four standard deviations
     """
 
     landmarks: int = 68
@@ -65,10 +77,18 @@ class GraphConfig:
     supervised: tuple[int, ...] = ()
     refinements: int = 0
     overrides: tuple[tuple[str, str], ...] = ()
+    layers: int = 1
+    stem_norm: bool = False
+    depthwise_growth: bool = False
+    gradient_bits: int = 32
+    scaled: bool = False
+    learned_clip: bool = False
 
     def float_twin(self) -> "GraphConfig":
-        """The same shape with float weights and activations."""
-        return dataclasses.replace(self, weights="f32", end_weights="f32", input_bits=32, overrides=())
+        """The same shape with float weights, activations and gradients."""
+        return dataclasses.replace(
+            self, weights="f32", end_weights="f32", input_bits=32, overrides=(), gradient_bits=32, scaled=False, learned_clip=False
+        )
 
 
 def accumulator_shift(fan_in: int, encoding: str, input_limit: int) -> int:
@@ -97,26 +117,34 @@ class _Builder:
                 return encoding
         return self.config.end_weights if end else self.config.weights
 
-    def conv(self, name: str, source: str, out: int, kernel: int, stride: int = 1, end: bool = False) -> str:
+    def conv(
+        self, name: str, source: str, out: int, kernel: int, stride: int = 1, end: bool = False, groups: int = 1
+    ) -> str:
         encoding = self.encoding(name, end)
         limit = 127 if source == "image" else 2 ** (self.config.input_bits - 1) - 1
         output = self.prefix + name
-        self.nodes.append(
-            {
-                "op": "conv2d", "inputs": [source], "output": output, "weight": name, "kernel": kernel,
-                "stride": stride, "outChannels": out, "encoding": encoding,
-                "shift": accumulator_shift(kernel * kernel * self.channels[source], encoding, limit),
-            }
-        )
+        node = {
+            "op": "conv2d", "inputs": [source], "output": output, "weight": name, "kernel": kernel,
+            "stride": stride, "outChannels": out, "encoding": encoding,
+            "shift": accumulator_shift(kernel * kernel * self.channels[source] // groups, encoding, limit),
+        }
+        if groups > 1:
+            node["groups"] = groups
+        if self.config.gradient_bits < 32 and not end:
+            node["gradientBits"] = self.config.gradient_bits
+        if self.config.scaled and encoding == "b1":
+            node["scaled"] = True
+        self.nodes.append(node)
         self.channels[output] = out
         return output
 
     def requantize(self, name: str, inputs: list[str]) -> str:
         """BN + ReLU + quantise of the concatenation; the activation is called `<name>.q`."""
         norm = self.prefix + name
-        self.nodes.append(
-            {"op": "requantize", "inputs": list(inputs), "output": f"{norm}.q", "norm": norm, "inputBits": self.config.input_bits}
-        )
+        bits = self.config.input_bits
+        self.nodes.append({"op": "requantize", "inputs": list(inputs), "output": f"{norm}.q", "norm": norm, "inputBits": bits})
+        if self.config.learned_clip and bits < 32:
+            self.nodes[-1]["learnedClip"] = True
         self.channels[f"{norm}.q"] = sum(self.channels[i] for i in inputs)
         return f"{norm}.q"
 
@@ -131,15 +159,20 @@ class _Builder:
 
     def dense_layer(self, name: str, read: list[str]) -> str:
         """BN-ReLU-conv1x1 to the bottleneck, BN-ReLU-conv3x3 to the growth feature."""
-        neck = self.norm_conv(f"{name}.neck", read, self.config.neck * self.config.growth)
+        width = self.config.neck * self.config.growth
+        neck = self.norm_conv(f"{name}.neck", read, width)
+        if self.config.depthwise_growth:
+            depthwise = self.conv(f"{name}.depthwise", self.requantize(f"{name}.depthwise", [neck]), width, 3, groups=width)
+            return self.norm_conv(f"{name}.grow", [depthwise], self.config.growth)
         return self.norm_conv(f"{name}.grow", [neck], self.config.growth, kernel=3)
 
     def block(self, name: str, inputs: list[str], memory: list[str], skip: bool) -> tuple[str, str | None]:
         """One semantic block; appends its growth feature to `memory` and returns (ahead, skip)."""
         c = self.config
         read = inputs + memory
-        grow = self.dense_layer(name, read)
-        read = read + [grow]
+        for layer in range(c.layers):
+            grow = self.dense_layer(name if c.layers == 1 else f"{name}.{layer}", read)
+            read = read + [grow]
         ahead_in = self.requantize(f"{name}.ahead", read)
         ahead = self.conv(f"{name}.ahead", ahead_in, c.channels, 1)
         skip_out = None
@@ -192,6 +225,8 @@ def build_graph(config: GraphConfig) -> dict:
         raise ValueError(f"order {c.order} with {c.stacks} U-Nets: expected 0 <= order < stacks")
     if c.input_size % (4 << c.depth):
         raise ValueError(f"input_size {c.input_size}: expected a multiple of {4 << c.depth} for depth {c.depth}")
+    if c.layers < 1 or (c.layers > 1 and c.stacks > 1):
+        raise ValueError(f"{c.layers} dense layers per block in {c.stacks} U-Nets: expected 1, or more in a single U-Net")
     if c.stem_kernel % 2 == 0:
         raise ValueError(f"stem_kernel {c.stem_kernel}: expected an odd number")
     supervised = set(c.supervised or range(1, c.stacks + 1))
@@ -200,6 +235,8 @@ def build_graph(config: GraphConfig) -> dict:
 
     b = _Builder(c)
     trunk = b.resize("max_pool2d", "stem.pool", b.conv("stem", "image", c.channels, c.stem_kernel, stride=2, end=True))
+    if c.stem_norm:
+        trunk = b.norm_conv("stem.out", [trunk], c.channels, end=True)
     outputs, heads = [], []
     for p in range(c.refinements + 1):
         first, last, pass_heads = b.stack(trunk, supervised)
@@ -218,11 +255,11 @@ def build_graph(config: GraphConfig) -> dict:
 
 
 def prune(graph: dict) -> dict:
-    """The graph without what its `outputs` do not need, as packs hold it."""
+    """The graph without what its `outputs` or inference do not need, as packs hold it."""
     needed, nodes = set(graph["outputs"]), []
     for node in reversed(graph["nodes"]):
         if node["output"] in needed:
-            nodes.append(node)
+            nodes.append({key: value for key, value in node.items() if key not in TRAINING_KEYS})
             needed.update(node["inputs"])
     return {key: graph[key] for key in ("format", "input", "outputs")} | {"nodes": nodes[::-1]}
 
@@ -245,7 +282,7 @@ def count(graph: dict) -> dict[str, int]:
         side = size[node["inputs"][0]]
         if node["op"] == "conv2d":
             side = -(-side // node["stride"])
-            n = node["kernel"] ** 2 * channels[node["inputs"][0]] * node["outChannels"]
+            n = node["kernel"] ** 2 * channels[node["inputs"][0]] * node["outChannels"] // node.get("groups", 1)
             weights[node["weight"]] = n
             multiply_adds += n * side * side
         elif node["op"] == "requantize":

@@ -7,29 +7,53 @@ from training.graph import GraphConfig, accumulator_shift, build_graph, channels
 PAPER = {"channels": 128, "growth": 32, "input_size": 256}
 
 
-@pytest.mark.parametrize(
-    ("stacks", "order", "landmarks", "weights", "giga_multiply_adds"),
-    [
-        (1, 0, 16, 897_408, 1.410), (2, 0, 16, 1_792_384, 2.578), (2, 1, 16, 1_898_880, 2.757),
-        (2, 1, 68, 1_912_192, 2.811), (4, 0, 16, 3_582_336, 4.915), (4, 1, 16, 3_901_824, 5.451),
-        (4, 1, 68, 3_928_448, 5.560), (4, 2, 68, 4_141_440, 5.918), (4, 3, 16, 4_221_312, 5.987),
-        (8, 1, 16, 7_907_712, 10.840), (8, 7, 16, 10_144_128, 14.591), (16, 1, 68, 16_025_984, 22.053),
-        (16, 15, 16, 27_101_568, 40.375),
-    ],
-)
-def test_counts_of_the_papers_networks(stacks, order, landmarks, weights, giga_multiply_adds):
-    counts = count(build_graph(GraphConfig(landmarks=landmarks, stacks=stacks, order=order, **PAPER)))
-    assert counts["weights"] == weights
-    assert round(counts["multiplyAdds"] / 1e9, 3) == giga_multiply_adds
+# N, K, then for J = 16 convolution weights, norm parameters and 10^9 multiply-adds, for J = 68 weights and multiply-adds.
+PAPER_COUNTS = [
+    (1, 0, 897_408, 11_328, 1.410, 904_064, 1.437), (2, 0, 1_792_384, 22_656, 2.578, 1_805_696, 2.633),
+    (2, 1, 1_898_880, 24_320, 2.757, 1_912_192, 2.811), (4, 0, 3_582_336, 45_312, 4.915, 3_608_960, 5.024),
+    (4, 1, 3_901_824, 50_304, 5.451, 3_928_448, 5.560), (4, 2, 4_114_816, 53_632, 5.808, 4_141_440, 5.918),
+    (4, 3, 4_221_312, 55_296, 5.987, 4_247_936, 6.096), (8, 0, 7_162_240, 90_624, 9.589, 7_215_488, 9.807),
+    (8, 1, 7_907_712, 102_272, 10.840, 7_960_960, 11.058), (8, 2, 8_546_688, 112_256, 11.912, 8_599_936, 12.130),
+    (8, 3, 9_079_168, 120_576, 12.805, 9_132_416, 13.023), (8, 7, 10_144_128, 137_216, 14.591, 10_197_376, 14.810),
+    (16, 0, 14_322_048, 181_248, 18.937, 14_428_544, 19.373), (16, 1, 15_919_488, 206_208, 21.617, 16_025_984, 22.053),
+    (16, 2, 17_410_432, 229_504, 24.118, 17_516_928, 24.554), (16, 15, 27_101_568, 380_928, 40.375, 27_208_064, 40.812),
+]
 
 
-def test_norm_channels_of_the_papers_networks():
-    # 11,072 parameters in U-Net 0 and 12,992 in each later one, two per channel; the stem's own norm is not in this graph
-    # because every reader of the stem has a norm.
-    one = count(build_graph(GraphConfig(landmarks=16, stacks=1, order=0, **PAPER)))["norms"]
-    three = count(build_graph(GraphConfig(landmarks=16, stacks=3, order=1, **PAPER)))["norms"]
-    assert one * 2 == 11_072
-    assert (three - one) * 2 == 2 * 12_992
+@pytest.mark.parametrize(("stacks", "order", "body", "norms", "body_adds", "face", "face_adds"), PAPER_COUNTS)
+def test_counts_of_the_papers_networks(stacks, order, body, norms, body_adds, face, face_adds):
+    for landmarks, weights, giga_multiply_adds in ((16, body, body_adds), (68, face, face_adds)):
+        counts = count(build_graph(GraphConfig(landmarks=landmarks, stacks=stacks, order=order, **PAPER)))
+        assert counts["weights"] == weights
+        assert round(counts["multiplyAdds"] / 1e9, 3) == giga_multiply_adds
+        # The stem's own norm, 128 channels, is not in this graph: every reader of the stem has a norm.
+        assert counts["norms"] * 2 + 256 == norms
+
+
+def test_the_papers_stem_norm_costs_a_norm_and_a_convolution():
+    plain, normed = (count(build_graph(GraphConfig(stem_norm=s, **PAPER))) for s in (False, True))
+    assert normed["norms"] - plain["norms"] == 128
+    assert normed["weights"] - plain["weights"] == 128 * 128
+
+
+def test_the_naive_dense_u_net():
+    # Down 245,760 + 294,912 + 98,304, up 376,832 + 294,912 + 65,536, middle 245,760 + 294,912 + 49,152, stem 18,816, head 2,048.
+    assert count(build_graph(GraphConfig(landmarks=16, stacks=1, order=0, layers=8, **PAPER)))["weights"] == 6_115_712
+
+
+def test_depthwise_growth_counts_its_groups():
+    # A 3x3 of 64 to 16 channels has 9,216 weights; depthwise 3x3 on 64 and 1x1 to 16 have 576 + 1,024. Nine blocks.
+    plain, depthwise = (count(build_graph(GraphConfig(stacks=1, order=0, depthwise_growth=d)))["weights"] for d in (False, True))
+    assert plain - depthwise == 9 * (9_216 - 1_600)
+
+
+def test_training_attributes_do_not_reach_packs():
+    options = {"gradient_bits": 8, "scaled": True, "learned_clip": True}
+    trained, plain = build_graph(GraphConfig(**options)), build_graph(GraphConfig())
+    assert trained != plain
+    assert prune(trained) == prune(plain)
+    ends = [n for n in trained["nodes"] if n["op"] == "conv2d" and n["encoding"] == "i8"]
+    assert len(ends) == 3 and not any("gradientBits" in n or "scaled" in n for n in ends)
 
 
 def test_accumulator_shift_is_the_smallest_that_cannot_leave_16_bits():
@@ -63,7 +87,7 @@ def test_shared_skip_norm_drops_one_norm_per_down_block():
     assert own - shared == 4 * (64 + 16)
 
 
-@pytest.mark.parametrize("wrong", [{"order": 2}, {"input_size": 100}, {"stem_kernel": 4}, {"supervised": (1,)}])
+@pytest.mark.parametrize("wrong", [{"order": 2}, {"input_size": 100}, {"stem_kernel": 4}, {"supervised": (1,)}, {"layers": 8}])
 def test_impossible_shapes_are_refused(wrong):
     with pytest.raises(ValueError, match="expected"):
         build_graph(GraphConfig(**wrong))
