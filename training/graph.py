@@ -132,7 +132,7 @@ class _Builder:
             node["groups"] = groups
         if self.config.gradient_bits < 32 and not end:
             node["gradientBits"] = self.config.gradient_bits
-        if self.config.scaled and encoding == "b1":
+        if self.config.scaled and encoding == "b1" and not end:
             node["scaled"] = True
         self.nodes.append(node)
         self.channels[output] = out

@@ -65,20 +65,23 @@ class IntegerNetwork:
 def integer_network(model: GraphModule) -> IntegerNetwork:
     """Folds batch norms, levels and accumulator shifts of a trained model into integers."""
     graph = prune(model.graph)
+    if any("groups" in node for node in graph["nodes"]):
+        raise ValueError("the graph has grouped convolutions (depthwise_growth), which packs do not hold: export it without")
+    trained = {node["output"]: node for node in model.graph["nodes"]}
     weights, norms, scale = {}, {}, 1.0
-    shifts: dict[str, list[int]] = {}  # accumulator shift of every channel of a 16-bit feature
+    units: dict[str, Tensor] = {}  # what one unit of each channel of a 16-bit feature was worth in training
     for node in graph["nodes"]:
         if node["op"] == "conv2d":
-            weights[node["weight"]] = model.weight(node).permute(0, 2, 3, 1).contiguous().to(torch.int8).numpy()
-            shifts[node["output"]] = [node["shift"]] * node["outChannels"]
+            weights[node["weight"]] = model.integer_weight(node).permute(0, 2, 3, 1).contiguous().to(torch.int8).numpy()
+            units[node["output"]] = model.filter_units(trained[node["output"]]) * 2.0 ** node["shift"]
             if node["output"] == graph["outputs"][-1]:
                 scale = float(model.head_scale(node)) * 2.0 ** node["shift"]
         elif node["op"] == "requantize":
-            factor = torch.tensor([2.0**s for i in node["inputs"] for s in shifts[i]], dtype=torch.float64)
+            factor = torch.cat([units[i] for i in node["inputs"]])
             norm = model.norms[key(node["norm"])]
             slope, offset = norm.affine()
             m, b, s = q.fold_norm(slope * factor, offset, norm.mean.double() / factor, 2 ** (node["inputBits"] - 1) - 1)
             norms[node["norm"]] = (m.numpy().astype(np.int16), b.numpy().astype(np.int16), s)
         else:
-            shifts[node["output"]] = shifts[node["inputs"][0]]
+            units[node["output"]] = units[node["inputs"][0]]
     return IntegerNetwork(graph, weights, norms, scale)

@@ -11,8 +11,13 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-LEVELS_PER_UNIT = 32.0
-"""Activation levels per unit of the batch norm's output: 127 levels reach 3.97 standard deviations."""
+FLOAT_BITS = 32
+
+
+def levels_per_unit(bits: int) -> float:
+    """Activation levels per unit of the batch norm's output: a quarter of the k-bit grid, so that all k clip near 4 standard
+    deviations (8 bits: 127 levels reach 3.97). Float activations share the 8-bit unit."""
+    return 2.0 ** (bits - 3) if bits < FLOAT_BITS else 32.0
 
 
 class _RoundClamp(Function):
@@ -59,6 +64,44 @@ class _Ternary(_ClippedThrough):
         return torch.where(w.abs() > threshold, w.sign(), torch.zeros_like(w))
 
 
+class _LearnedClip(Function):
+    """Levels round(clamp(x / clip, 0, qmax)) with LSQ's gradient for `clip` (Esser et al., "Learned Step Size Quantization",
+    ICLR 2020): level - x / clip inside, qmax above, divided by sqrt(values * qmax).
+
+    LSQ multiplies the levels by the step again. Here the batch norm that follows divides such a factor out, so the levels
+    stay integers and the gradient is that of the product.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, clip: Tensor, qmax: float) -> Tensor:
+        ctx.save_for_backward(x, clip)
+        ctx.qmax = qmax
+        return (x / clip).clamp_(0.0, qmax).round_()
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        x, clip = ctx.saved_tensors
+        z = x / clip
+        level = z.clamp(0.0, ctx.qmax).round_()
+        gradient = gradient / clip
+        inside = (level > 0) & (level < ctx.qmax)
+        slope = torch.where(inside, level - z, level)
+        return gradient * inside, (gradient * slope).sum() / (x.numel() * ctx.qmax) ** 0.5, None
+
+
+class _GradientBits(Function):
+    """The identity; its gradient is rounded to k bits by `round_gradient`."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, bits: int) -> Tensor:
+        ctx.bits = bits
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        return round_gradient(gradient, ctx.bits), None
+
+
 class _RoundThrough(Function):
     """round(x) with the identity as gradient."""
 
@@ -71,9 +114,41 @@ class _RoundThrough(Function):
         return gradient
 
 
-def quantize_activation(x: Tensor, qmax: int) -> Tensor:
-    """Integer levels 0..qmax of x, which is given in levels."""
-    return _RoundClamp.apply(x, float(qmax))
+def quantize_activation(x: Tensor, qmax: int, clip: Tensor | None = None) -> Tensor:
+    """Integer levels 0..qmax of x, which is given in levels; a learned `clip` (scalar) divides x first."""
+    return _RoundClamp.apply(x, float(qmax)) if clip is None else _LearnedClip.apply(x, clip, float(qmax))
+
+
+def round_gradient(gradient: Tensor, bits: int) -> Tensor:
+    """The gradient on a signed k-bit grid of its own: levels -(2^(k-1)-1) .. 2^(k-1)-1 times one power of two.
+
+    The step is the smallest power of two for which the largest value fits (the shift of WAGE, Wu et al., "Training and
+    Inference with Integers in Deep Neural Networks", ICLR 2018), and rounding is stochastic, hence unbiased (DoReFa-Net,
+    Zhou et al., arXiv 1606.06160). Nearest rounding on a fixed grid, as released with the paper, turns most gradients to zero
+    and freezes the master weights; here the scale is kept and the masters stay float.
+    """
+    step = gradient_step(gradient, bits)
+    return (gradient / step + torch.rand_like(gradient)).floor_().mul_(step)
+
+
+def gradient_step(gradient: Tensor, bits: int) -> Tensor:
+    """Power of two that is one level of `round_gradient`."""
+    largest = gradient.abs().amax().clamp_min(torch.finfo(torch.float32).tiny * 2**bits)
+    return torch.exp2(torch.ceil(torch.log2(largest / (2 ** (bits - 1) - 1))))
+
+
+def with_gradient_bits(x: Tensor, bits: int) -> Tensor:
+    """x, whose gradient will have k bits; 32 leaves it alone."""
+    return x if bits >= FLOAT_BITS else _GradientBits.apply(x, bits)
+
+
+def filter_scale(weight: Tensor) -> Tensor:
+    """The paper's alpha: mean magnitude of each filter [out, 1, 1, 1] (XNOR-Net, Rastegari et al., ECCV 2016).
+
+    Its derivative, sign(w) / n, together with the clipped straight-through gradient of the sign is XNOR-Net's gradient
+    `alpha * G * [|w| <= 1] + sign(w) * sum(sign(w) * G) / n`.
+    """
+    return weight.abs().mean(dim=(1, 2, 3), keepdim=True)
 
 
 def int8_scale(weight: Tensor, per_filter: bool) -> Tensor:

@@ -20,44 +20,66 @@ from training.quantization import MAX_SLOPE
 CONFIG = Config(name="tiny", task="face", graph=GraphConfig(channels=64, growth=16, input_size=64))
 
 
-@pytest.fixture(scope="module")
-def model() -> GraphModule:
+def settled(config: GraphConfig) -> GraphModule:
     """Random weights, norms with statistics of real passes, some of them negative and near zero."""
     torch.manual_seed(5)
-    model = GraphModule(build_graph(CONFIG.graph))
+    model = GraphModule(build_graph(config), momentum=0.3)
+    size = config.input_size
     with torch.no_grad():
         for norm in model.norms.values():
             norm.gamma.uniform_(-0.3, 1.2)
             norm.beta.normal_(0, 0.3)
-        for _ in range(40):
-            model(torch.randint(0, 256, (4, 3, 64, 64)))
+            if hasattr(norm, "log_clip"):
+                norm.log_clip.uniform_(-0.5, 0.5)
+        for _ in range(12):
+            model(torch.randint(0, 256, (4, 3, size, size)))
     return model.eval()
+
+
+@pytest.fixture(scope="module")
+def model() -> GraphModule:
+    return settled(CONFIG.graph)
+
+
+def check_integer_steps(model: GraphModule) -> None:
+    network = integer_network(model)
+    size = network.graph["input"]["shape"][0]
+    image = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
+    values = {name: torch.from_numpy(v).permute(0, 3, 1, 2).float() for name, v in network.run(image).items()}
+    trained = {node["output"]: node for node in model.graph["nodes"]}
+    worth: dict[str, torch.Tensor] = {}  # of one unit of a feature's channels, in training
+    for node in network.graph["nodes"]:
+        inputs = [values[i] for i in node["inputs"]]
+        if node["op"] == "conv2d":
+            weight = model.integer_weight(trained[node["output"]])
+            acc = torch.nn.functional.conv2d(inputs[0], weight, stride=node["stride"], padding=node["kernel"] // 2)
+            assert (values[node["output"]] * 2.0 ** node["shift"] - acc).abs().max() <= 2.0 ** node["shift"] / 2
+            worth[node["output"]] = model.filter_units(trained[node["output"]]) * 2.0 ** node["shift"]
+        elif node["op"] == "requantize":
+            slope, offset = model.norms[key(node["norm"])].affine()
+            factor = torch.cat([worth[i] for i in node["inputs"]])
+            exact = torch.cat(inputs, 1) * (slope * factor).view(1, -1, 1, 1) + offset.view(1, -1, 1, 1)
+            difference = values[node["output"]] - exact.clamp(0, 2 ** (node["inputBits"] - 1) - 1)
+            difference = difference[:, (slope * factor).abs() < MAX_SLOPE]
+            assert difference.abs().max() <= 1.6 and difference.abs().mean() < 0.35
+        else:
+            worth[node["output"]] = worth[node["inputs"][0]]
 
 
 def test_each_integer_step_follows_the_simulated_one(model):
     """Step by step, because a random network amplifies one level of difference; a trained one is compared by its NME."""
-    network = integer_network(model)
-    image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
-    values = {name: torch.from_numpy(v).permute(0, 3, 1, 2).float() for name, v in network.run(image).items()}
-    shift = {node["output"]: node.get("shift", 0) for node in network.graph["nodes"]}
-    for node in network.graph["nodes"]:
-        inputs = [values[i] for i in node["inputs"]]
-        if node["op"] == "conv2d":
-            acc = torch.nn.functional.conv2d(inputs[0], model.weight(node), stride=node["stride"], padding=node["kernel"] // 2)
-            assert (values[node["output"]] * 2.0 ** node["shift"] - acc).abs().max() <= 2.0 ** node["shift"] / 2
-        elif node["op"] == "requantize":
-            # Pooled and upsampled features carry the accumulator shift of the convolution they come from.
-            slope, offset = model.norms[key(node["norm"])].affine()
-            shifts = [source_shift(network.graph, shift, i) for i in node["inputs"]]
-            factor = torch.cat([torch.full((x.shape[1],), 2.0**t) for x, t in zip(inputs, shifts, strict=True)])
-            exact = torch.cat(inputs, 1) * (slope * factor).view(1, -1, 1, 1) + offset.view(1, -1, 1, 1)
-            difference = (values[node["output"]] - exact.clamp(0, 127))[:, (slope * factor).abs() < MAX_SLOPE]
-            assert difference.abs().max() <= 1.6 and difference.abs().mean() < 0.35
+    check_integer_steps(model)
 
 
-def source_shift(graph: dict, shift: dict[str, int], name: str) -> int:
-    node = next(n for n in graph["nodes"] if n["output"] == name)
-    return shift[name] if node["op"] == "conv2d" else source_shift(graph, shift, node["inputs"][0])
+@pytest.mark.parametrize("options", [{"scaled": True}, {"learned_clip": True}, {"input_bits": 6, "weights": "t2"}, {"stem_norm": True}])
+def test_what_only_training_knows_folds_into_the_integers(options):
+    check_integer_steps(settled(GraphConfig(landmarks=5, channels=16, growth=8, depth=2, input_size=32, **options)))
+
+
+def test_grouped_convolutions_are_refused():
+    graph = build_graph(GraphConfig(stacks=1, order=0, channels=8, growth=4, depth=2, input_size=32, depthwise_growth=True))
+    with pytest.raises(ValueError, match="depthwise_growth"):
+        integer_network(GraphModule(graph))
 
 
 def test_weights_are_packed_bit_by_bit():

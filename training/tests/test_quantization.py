@@ -76,3 +76,48 @@ def test_a_channel_that_hardly_varies_is_right_at_its_mean():
     m, b, s = q.fold_norm(torch.tensor([40.0]).double(), torch.tensor([-3960.0]).double(), torch.tensor([100.0]).double(), 127)
     x = torch.full((1, 1, 1, 1), 100, dtype=torch.int32)
     assert q.requantize(x, m.to(torch.int32), b.to(torch.int32), s, 127).item() == 40  # 40 * 100 - 3960
+
+
+def test_levels_per_unit_are_a_quarter_of_the_grid():
+    assert [q.levels_per_unit(bits) for bits in (8, 6, 4, 32)] == [32, 8, 2, 32]
+
+
+def test_gradients_land_on_a_power_of_two_grid_and_keep_their_mean():
+    torch.manual_seed(0)
+    g = torch.tensor([0.9, -0.03, 0.001]).repeat(20_000, 1)
+    # 6 bits: 0.9 / 31 = 0.029, the next power of two is 1/32.
+    assert q.gradient_step(g, 6).item() == 1 / 32
+    rounded = q.round_gradient(g, 6)
+    assert torch.equal(rounded * 32, (rounded * 32).round()) and (rounded * 32).abs().max() <= 31
+    assert set((rounded[:, 1] * 32).unique().tolist()) == {-1, 0}
+    assert torch.allclose(rounded.mean(0), g[0], atol=3e-4)
+
+
+def test_a_gradient_of_zeros_stays_zero():
+    assert q.round_gradient(torch.zeros(5), 8).tolist() == [0] * 5
+
+
+def test_eight_bits_of_gradient_reach_the_largest_value():
+    g = torch.tensor([127.0, -127.0, 64.0])
+    assert q.round_gradient(g, 8).tolist() == [127, -127, 64]  # step 1: nothing to round
+
+
+def test_alpha_is_the_filters_mean_magnitude_with_xnor_nets_gradient():
+    w = torch.tensor([[0.5, -1.5], [0.2, 0.4]]).view(2, 2, 1, 1).requires_grad_()
+    g = torch.tensor([[1.0, 2.0], [3.0, -1.0]]).view(2, 2, 1, 1)
+    out = q.quantize_weight(w, "b1") * q.filter_scale(w)
+    assert torch.allclose(out.flatten(), torch.tensor([1.0, -1.0, 0.3, 0.3]))
+    out.backward(g)
+    # alpha * G * [|w| <= 1] + sign(w) * sum(sign(w) * G) / n: filter 0 has alpha 1, sum 1 - 2 = -1; filter 1 0.3, sum 2.
+    assert torch.allclose(w.grad.flatten(), torch.tensor([1 - 0.5, 0 + 0.5, 0.9 + 1, -0.3 + 1]))
+
+
+def test_learned_clip_by_hand():
+    x = torch.tensor([-1.0, 2.5, 7.0, 40.0], requires_grad=True)
+    clip = torch.tensor(2.0, requires_grad=True)
+    y = q.quantize_activation(x, 7, clip)
+    assert y.tolist() == [0, 1, 4, 7]  # 1.25 and 3.5 (to even)
+    y.backward(torch.tensor([1.0, 2.0, 4.0, 6.0]))
+    assert x.grad.tolist() == [0, 1, 2, 0]
+    # (2 / 2) * (1 - 1.25) + (4 / 2) * (4 - 3.5) + (6 / 2) * 7 = 21.75, over sqrt(4 * 7)
+    assert torch.isclose(clip.grad, torch.tensor(21.75 / 28**0.5))
