@@ -57,10 +57,11 @@ def checkpoint(stacks: int, order: int, old: bool, c: int = C, g: int = G, b: in
 
 
 def evaluate(
-    state: dict[str, torch.Tensor], stacks: int, order: int, old: bool, image: torch.Tensor, settle: bool = False
+    state: dict[str, torch.Tensor], stacks: int, order: int, old: bool, image: torch.Tensor,
+    settle: bool = False, probe: dict | None = None,
 ) -> list[torch.Tensor]:
     """What the authors' network computes, written from the description of its data flow; `settle` first gives every norm the
-    statistics of its input, as training would."""
+    statistics of its input, as training would, and `probe` takes the activations by their norms' names."""
     s = {name.removeprefix("module."): value for name, value in state.items()}
 
     def bn_relu(x, prefix, ends=NEW_NORM):
@@ -68,7 +69,10 @@ def evaluate(
         if settle:
             mean.copy_(x.mean((0, 2, 3)))
             variance.copy_(x.var((0, 2, 3)))
-        return F.relu(F.batch_norm(x, mean, variance, gamma, beta, False, 0.1, 1e-5))
+        out = F.relu(F.batch_norm(x, mean, variance, gamma, beta, False, 0.1, 1e-5))
+        if probe is not None:
+            probe[prefix] = out
+        return out
 
     def adapter(parts, prefix):
         x = torch.cat(parts, 1)
@@ -125,14 +129,22 @@ def test_our_network_computes_what_theirs_does(stacks, order, old):
 
 
 def test_eight_bits_come_close_and_run_in_integers():
+    """The first activations and the head; a random network amplifies roundings with its depth."""
     state = checkpoint(2, 1, old=True)
     image = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
-    theirs = evaluate(state, 2, 1, True, image.float() / 255, settle=True)[-1]
+    probe: dict = {}
+    evaluate(state, 2, 1, True, image.float() / 255, settle=True, probe=probe)
     _, model = ref.convert(state, "i8", input_size=64)
     network = integer_network(model)
-    ours = torch.from_numpy(network.heatmaps(image.permute(0, 2, 3, 1).numpy())).permute(0, 3, 1, 2) * network.scale / LOGITS_PER_UNIT
-    assert np.corrcoef(ours.flatten(), theirs.flatten())[0, 1] > 0.95  # a random network amplifies every rounding
-    assert 0.8 < float(ours.std() / theirs.std()) < 1.2
+    values = network.run(image.permute(0, 2, 3, 1).contiguous().numpy())
+    places = {"u0.d0.neck": "layers.0.bottleneck.", "u0.d0.grow": "layers.0.norm.2.", "u0.d0.skip": "adapters_skip.0."}
+    for name, place in places.items():
+        levels = probe[f"hg.down_blocks.0.{place}"].permute(0, 2, 3, 1) * 32
+        difference = np.abs(values[f"{name}.q"] - levels.clamp(0, 127).numpy())
+        assert difference.mean() < 0.7 and levels.mean() > 5
+    head = next(n for n in network.graph["nodes"] if n["output"] == "u1.head")
+    weight = model.integer_weight(head) * model.head_scale(head) * 32 / LOGITS_PER_UNIT
+    assert torch.allclose(weight, state["module.linears.1.conv.weight"], atol=float(weight.abs().max()) / 250)
 
 
 @pytest.mark.parametrize(("stacks", "landmarks", "weights"), [(8, 68, 7_960_960), (16, 16, 15_919_488)])
