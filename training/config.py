@@ -28,6 +28,15 @@ class Config:
     coordinate_loss weight of the L1 loss on the window's expected position, in cells, added to the cross-entropy
     absent          weight of the flat target of a landmark that is known to lie outside the crop (negatives have 1)
 
+    Training:
+    losses          one per pass, or one for all: likelihood, regression, detection, adaptive_wing (training/losses.py)
+    subcell         regression targets lie at the landmark; False: at its cell's centre, as in the paper's code
+    decoder         expectation, dark or quarter (training/heatmap_codec.py); packs decode by expectation
+    distillation    weight of the divergence from a teacher's heatmaps; needs `--teacher`
+    float_weights   share of the steps in which low-bit weights are still float (progressive quantisation)
+    average         decay of the averaged weights that are evaluated and exported; 0: the last weights are
+    keep_bits       what is kept between forward and backward: 0 all, 32 features alone, less: packed (training/storage.py)
+
     What the pack says about itself (models/README.md section 3):
     presence, landmark, count   of the manifest's `roi`; landmark and count may be None
     license, data               of the manifest
@@ -48,6 +57,13 @@ class Config:
     window: int = 9
     coordinate_loss: float = 0.5
     absent: float = 0.0
+    losses: tuple[str, ...] = ("likelihood",)
+    subcell: bool = True
+    decoder: str = "expectation"
+    distillation: float = 0.0
+    float_weights: float = 0.0
+    average: float = 0.0
+    keep_bits: int = 0
     presence: float = 0.5
     landmark: float | None = None
     count: int | None = None

@@ -17,6 +17,7 @@ from training.configs import load_config
 from training.graph import build_graph
 from training.images import parse_source
 from training.model import GraphModule
+from training.schedule import trained_weights
 from training.tasks import TASKS
 
 
@@ -24,10 +25,11 @@ from training.tasks import TASKS
 def predict(model: GraphModule, images: np.ndarray, config, batch: int = 50) -> list:
     """What the task's codec decodes from the last head for images uint8 [n, 3, S, S], in evaluation mode; one item per image."""
     model.eval()
+    device = next(model.parameters()).device
     found = []
     for i in range(0, len(images), batch):
-        logits = model(torch.from_numpy(images[i : i + batch]))[-1]
-        found += TASKS[config.task].decode(logits.double(), config)
+        logits = model(torch.from_numpy(images[i : i + batch]).to(device))[-1]
+        found += TASKS[config.task].decode(logits.double().cpu(), config)
     return found
 
 
@@ -51,7 +53,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     config = load_config(arguments.config)
     model = GraphModule(build_graph(config.graph))
-    model.load_state_dict(torch.load(arguments.checkpoint, weights_only=True)["model"])
+    model.load_state_dict(trained_weights(torch.load(arguments.checkpoint, weights_only=True)))
     validations = TASKS[config.task].validations(arguments.data, arguments.backgrounds, config, arguments.limit)
     print(json.dumps(evaluate(model, validations, config), indent=2))
 

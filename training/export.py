@@ -25,6 +25,7 @@ from training.integer import IntegerNetwork, integer_network
 from training.landmark_sets import LANDMARK_SETS
 from training.model import GraphModule
 from training.pack import golden_image, pack_bytes, read_safetensors, safetensors_bytes
+from training.schedule import trained_weights
 from training.tasks import TASKS
 from training.vectors import write_centers_vectors, write_codec_vectors, write_parity
 
@@ -119,7 +120,7 @@ def main() -> None:
     master = arguments.master or arguments.masters / f"{config.name}.safetensors"
     if arguments.checkpoint:
         trained = GraphModule(build_graph(config.graph))
-        trained.load_state_dict(torch.load(arguments.checkpoint, weights_only=True)["model"])
+        trained.load_state_dict(trained_weights(torch.load(arguments.checkpoint, weights_only=True)))
         save_master(trained, master)
     model = load_master(master, config)
     network = integer_network(model)

@@ -21,6 +21,12 @@ JOINT_GROUPS = {
 def decode(logits: torch.Tensor, config: Config) -> list[tuple[np.ndarray, np.ndarray]]:
     """Positions in crop pixels [J, 2] and scores [J] for each of the logits [n, J, s, s]."""
     cells, scores = codec.decode(logits, config.window)
+    if config.decoder == "dark":
+        cells = codec.decode_dark(logits, config.sigma)
+    elif config.decoder == "quarter":
+        cells = codec.decode_quarter(logits)
+    elif config.decoder != "expectation":
+        raise ValueError(f"decoder '{config.decoder}': expected expectation, dark or quarter")
     positions = (cells * (config.graph.input_size / logits.shape[-1])).numpy()
     return list(zip(positions, scores.numpy(), strict=True))
 

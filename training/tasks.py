@@ -6,6 +6,7 @@ import dataclasses
 import pathlib
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from training import centers_codec, finder_validation, landmark_validation
@@ -14,7 +15,7 @@ from training.face_samples import FaceSamples
 from training.finder_samples import FaceFinderSamples, PersonFinderSamples
 from training.images import Source, load_set
 from training.landmark_validation import FaceValidation, PoseValidation
-from training.losses import centers_loss, landmark_loss
+from training.losses import centers_loss, heads_loss
 from training.pose_samples import PoseSamples
 
 
@@ -23,7 +24,7 @@ class Task:
     """A kind of network.
 
     samples(mixture, backgrounds, config, start, stop): data set whose items are an image and the targets of `loss`
-    loss(output, targets, config, last): of one head; `last` is true for the most refined one
+    loss(outputs, targets, config): of all heads, the most refined last
     validations(sources, backgrounds zip or None, config, limit): sets by name, each with `images` uint8 [n, 3, S, S],
         `figures(found)`, and `compared`: the figure in which float and integer network may differ, and by how much
     decode(logits, config): one `found` per image
@@ -32,7 +33,7 @@ class Task:
     """
 
     samples: type
-    loss: Callable[[Tensor, list[Tensor], Config, bool], Tensor]
+    loss: Callable[[list[Tensor], list[Tensor], Config], Tensor]
     validations: Callable[[list[Source], pathlib.Path | None, Config, int | None], dict]
     decode: Callable[[Tensor, Config], list]
     codec: Callable[[Config, float], dict]
@@ -40,9 +41,6 @@ class Task:
 
 
 def _landmark_task(samples: type, validation: type, backgrounds: str | None) -> Task:
-    def loss(output: Tensor, targets: list[Tensor], config: Config, last: bool) -> Tensor:
-        return landmark_loss(output, *targets, config.sigma, config.window, config.coordinate_loss if last else 0.0)
-
     def validations(sources: list[Source], _zip: pathlib.Path | None, config: Config, limit: int | None) -> dict:
         found = [s for s in sources if s.path("val").exists()]
         return {s.stem: validation(load_set(s.folder, f"{s.stem}_val", limit), config) for s in found}
@@ -50,12 +48,12 @@ def _landmark_task(samples: type, validation: type, backgrounds: str | None) -> 
     def codec(config: Config, scale: float) -> dict:
         return {"type": "softmax", "stride": 4, "window": config.window, "scale": scale}
 
-    return Task(samples, loss, validations, landmark_validation.decode, codec, backgrounds)
+    return Task(samples, heads_loss, validations, landmark_validation.decode, codec, backgrounds)
 
 
 def _finder_task(samples: type) -> Task:
-    def loss(output: Tensor, targets: list[Tensor], _config: Config, _last: bool) -> Tensor:
-        return centers_loss(output, *targets)
+    def loss(outputs: list[Tensor], targets: list[Tensor], _config: Config) -> Tensor:
+        return torch.stack([centers_loss(output, *targets) for output in outputs]).sum()
 
     def validations(sources: list[Source], backgrounds: pathlib.Path | None, config: Config, limit: int | None) -> dict:
         return {"frames": finder_validation.FinderValidation(samples, sources, backgrounds, config, limit)}

@@ -1,47 +1,39 @@
 """Trains one configuration: `python -m training.train --config face --data FOLDER:faces --backgrounds ZIP`.
 
 One flat script: data, steps, checkpoints, log; what differs between tasks is in training/tasks.py. A killed run continues from
-its last checkpoint with the same samples.
+its last checkpoint with the same samples. Several devices or hosts share every batch, with the same result, under
+`torchrun --nproc-per-node 2 -m training.train ...`.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
-import math
 import pathlib
 import time
 
 import torch
 from tqdm import tqdm
 
+from training import checkpoints, distributed
 from training.configs import load_config
 from training.evaluate import evaluate
 from training.graph import build_graph
 from training.images import load_mixture, parse_source, read_backgrounds
+from training.losses import distillation_loss
 from training.model import GraphModule
+from training.schedule import Average, has_float_weights, learning_rate, trained_weights
 from training.tasks import TASKS
 
 
-def learning_rate(step: int, config) -> float:
-    """Linear warm-up, then half a cosine to zero."""
-    if step < config.warmup:
-        return config.rate * (step + 1) / config.warmup
-    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return config.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-
-
-def start_from(model: GraphModule, path: pathlib.Path) -> list[str]:
-    """Takes from another run's checkpoint every tensor whose name and shape fit, but no head; returns the names of the rest."""
-    saved = torch.load(path, weights_only=True)["model"]
-    own = model.state_dict()
-    taken = {
-        name: value for name, value in saved.items()
-        if ".head" not in name.replace("/", ".") and name in own and own[name].shape == value.shape
-    }
-    model.load_state_dict(taken, strict=False)
-    return sorted(own.keys() - taken.keys())
+def load_teacher(text: str) -> GraphModule:
+    """The network of CONFIG:CHECKPOINT in evaluation mode."""
+    name, _, path = text.partition(":")
+    teacher = GraphModule(build_graph(load_config(name).graph))
+    teacher.load_state_dict(trained_weights(torch.load(path, weights_only=True, map_location="cpu")))
+    return teacher.eval().requires_grad_(False)
 
 
 def main() -> None:
@@ -53,19 +45,28 @@ def main() -> None:
     )
     parser.add_argument("--backgrounds", type=pathlib.Path, help="zip of pictures without subjects")
     parser.add_argument("--init", type=pathlib.Path, help="checkpoint of another run whose weights (but no heads) to start from")
+    parser.add_argument("--teacher", help="CONFIG:CHECKPOINT to learn from where the configuration has `distillation`")
     parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("training/runs"))
     parser.add_argument("--steps", type=int, help="override the configuration's steps")
+    parser.add_argument("--seed", type=int, help="override the configuration's seed")
     parser.add_argument("--limit", type=int, help="use only the first images (for trying things)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1, help="processes that make samples")
+    parser.add_argument("--autocast", choices=("bf16", "fp16"), help="convolutions in 16 bits; pays on GPUs")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the network; pays on GPUs, needs keep_bits 0")
+    parser.add_argument("--tensorboard", action="store_true", help="also log to <run>/tensorboard")
+    parser.add_argument("--log-every", type=int, default=100, help="steps")
     parser.add_argument("--validate-every", type=int, default=1000, help="steps")
     parser.add_argument("--save-every", type=int, default=250, help="steps")
     parser.add_argument("--stop-after", type=int, help="stop after this step, as a kill would (the schedule stays)")
     arguments = parser.parse_args()
 
     config = load_config(arguments.config)
-    if arguments.steps:
-        config = dataclasses.replace(config, steps=arguments.steps)
+    changes = {name: getattr(arguments, name) for name in ("steps", "seed") if getattr(arguments, name) is not None}
+    config = dataclasses.replace(config, **changes)
+    if (config.distillation > 0) != (arguments.teacher is not None):
+        raise SystemExit(f"distillation is {config.distillation}, --teacher {arguments.teacher}: expected both or neither")
+    device = distributed.start()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(config.seed)
     run = arguments.runs / config.name
@@ -76,59 +77,101 @@ def main() -> None:
     backgrounds = read_backgrounds(arguments.backgrounds, task.backgrounds) if arguments.backgrounds else []
     validations = task.validations(arguments.data, arguments.backgrounds, config, arguments.limit or 300)
 
-    model = GraphModule(build_graph(config.graph)).to(memory_format=torch.channels_last)
+    model = GraphModule(build_graph(config.graph), keep_bits=config.keep_bits).to(device, memory_format=torch.channels_last)
+    teacher = load_teacher(arguments.teacher).to(device) if arguments.teacher else None
     optimizer = torch.optim.Adam(model.parameters(), lr=config.rate)
+    scaler = torch.amp.GradScaler(device.type, enabled=arguments.autocast == "fp16")
+    average = Average(model, config.average) if config.average else None
+    parts = {"model": model, "optimizer": optimizer}
+    parts |= ({"average": average} if average else {}) | ({"scaler": scaler} if scaler.is_enabled() else {})
     step = 0
     checkpoint = run / "checkpoint.pt"
     if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        step = saved["step"]
+        step = checkpoints.load(checkpoint, parts, device)
     elif arguments.init:
-        print("not in the first checkpoint:", *start_from(model, arguments.init))
+        print("not in the first checkpoint:", *checkpoints.start_from(model, arguments.init))
+    network = torch.compile(model) if arguments.compile else model
+    if distributed.world_size() > 1:
+        network = torch.nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)
+    cast = contextlib.nullcontext()
+    if arguments.autocast:
+        cast = torch.autocast(device.type, {"bf16": torch.bfloat16, "fp16": torch.float16}[arguments.autocast])
 
-    def save() -> None:
-        partial = checkpoint.with_suffix(".part")
-        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, partial)
-        partial.replace(checkpoint)
-
-    samples = task.samples(data, backgrounds, config, step * config.batch, config.steps * config.batch)
+    samples = task.samples(data, backgrounds, config, 0, config.steps * config.batch)
     loader = torch.utils.data.DataLoader(
-        samples, batch_size=config.batch, num_workers=arguments.workers, prefetch_factor=4 if arguments.workers else None
+        samples, batch_sampler=distributed.BatchShare(config.batch, step, config.steps), num_workers=arguments.workers,
+        prefetch_factor=4 if arguments.workers else None, pin_memory=device.type == "cuda",
     )
-    log = (run / "log.jsonl").open("a")
+    first = distributed.rank() == 0
+    log = (run / "log.jsonl").open("a") if first else None
+    board = None
+    if arguments.tensorboard and first:
+        from torch.utils.tensorboard import SummaryWriter  # slow to import
+
+        board = SummaryWriter(run / "tensorboard", purge_step=step)
     model.train()
-    window_loss, window_start = 0.0, time.time()
+    losses, window_start = [], time.time()
     stop = min(config.steps, arguments.stop_after or config.steps)
-    with tqdm(total=config.steps, initial=step, mininterval=5) as bar:
+    with tqdm(total=config.steps, initial=step, mininterval=5, disable=not first) as bar:
         for image, *targets in loader:
             if step >= stop:
                 break
+            # Stochastic rounding depends on the step alone, so that a resumed run draws the same numbers.
+            torch.manual_seed((config.seed * config.steps + step) * distributed.world_size() + distributed.rank())
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, config)
-            outputs = model(image)
-            loss = sum(task.loss(output, targets, config, output is outputs[-1]) for output in outputs)
+            model.float_weights = has_float_weights(step, config)
+            image, *targets = (t.to(device, non_blocking=True) for t in (image, *targets))
+            with cast:
+                outputs = [logits.float() for logits in network(image)]
+            loss = task.loss(outputs, targets, config)
+            if teacher is not None:
+                with torch.no_grad():
+                    taught = teacher(image)[-1]
+                loss = loss + config.distillation * distillation_loss(outputs[-1], taught, targets[1])
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
             torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-            optimizer.step()
+            scaler.step(optimizer)
+            scaler.update()
             model.clamp_latent()
+            if average:
+                average.update(model)
             step += 1
-            window_loss += loss.item()
+            losses.append(distributed.mean(loss.detach()).item())
             bar.update()
-            if step % 100 == 0 or step == stop:
-                row = {"step": step, "loss": window_loss / 100, "rate": learning_rate(step, config)}
-                row["imagesPerSecond"] = round(100 * config.batch / (time.time() - window_start), 1)
-                if step % arguments.validate_every == 0 or step == stop:
-                    row |= evaluate(model, validations, config)
+            if step % arguments.log_every == 0 or step == stop:
+                row = {"step": step, "loss": sum(losses) / len(losses), "rate": learning_rate(step, config)}
+                row["imagesPerSecond"] = round(len(losses) * config.batch / (time.time() - window_start), 1)
+                if first and (step % arguments.validate_every == 0 or step == stop):
+                    model.float_weights = False
+                    row |= evaluate_with(average, model, validations, config)
                     model.train()
-                log.write(json.dumps(row) + "\n")
-                log.flush()
+                if first:
+                    log.write(json.dumps(row) + "\n")
+                    log.flush()
+                for name, value in row.items() if board else ():
+                    if isinstance(value, int | float):
+                        board.add_scalar(name, value, step)
                 bar.set_postfix(loss=f"{row['loss']:.3f}")
-                window_loss, window_start = 0.0, time.time()
-            if step % arguments.save_every == 0 or step == stop:
-                save()
+                losses, window_start = [], time.time()
+            if first and (step % arguments.save_every == 0 or step == stop):
+                checkpoints.save(checkpoint, step, parts)
+    if board:
+        board.close()
+    distributed.stop()
+
+
+def evaluate_with(average: Average | None, model: GraphModule, validations: dict, config) -> dict:
+    """Figures of the averaged weights where the run keeps them; the network's own are put back."""
+    if average is None:
+        return evaluate(model, validations, config)
+    own = {name: value.clone() for name, value in model.state_dict().items()}
+    model.load_state_dict(average.tensors)
+    figures = evaluate(model, validations, config)
+    model.load_state_dict(own)
+    return figures
 
 
 if __name__ == "__main__":
