@@ -64,6 +64,9 @@ def _channels(*names: str) -> LandmarkSet:
 LANDMARK_SETS = {
     "face": _face68(),
     "pose": _mpii16(),
+    "kite": LandmarkSet(
+        ("nose", "right_wing", "left_wing", "tail", "ribbon"), (0, 2, 1, 3, 4), ((0, 1), (1, 3), (3, 2), (2, 0), (3, 4))
+    ),
     "face-finder": _channels("center", "size", "x", "y", "cos", "sin"),
     "person-finder": _channels("center", "size", "x", "y"),
 }

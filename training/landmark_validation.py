@@ -56,14 +56,15 @@ class LandmarkValidation:
 
 
 class FaceValidation(LandmarkValidation):
-    """NME over the outer eye distance."""
+    """NME over the distance of the two `upright` landmarks: for faces the outer eye corners."""
 
     compared = ("nme", 0.05)
     """The figure in which the integer network may differ from the float one, and by how much."""
 
     def errors(self, found: list) -> np.ndarray:
         """NME of each image, percent."""
-        return metrics.nme_per_image(self.source_points(found), self.data.points, metrics.inter_ocular(self.data.points))
+        normalizer = metrics.pair_distance(self.data.points, self.config.upright)
+        return metrics.nme_per_image(self.source_points(found), self.data.points, normalizer)
 
     def figures(self, found: list) -> dict:
         nme = self.errors(found)

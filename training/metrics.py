@@ -10,9 +10,9 @@ def nme_per_image(predicted: np.ndarray, true: np.ndarray, normalizer: np.ndarra
     return np.linalg.norm(predicted - true, axis=-1).mean(-1) / normalizer * 100
 
 
-def inter_ocular(points: np.ndarray) -> np.ndarray:
-    """Distance of the outer eye corners (landmarks 36 and 45 of the 68), [n]."""
-    return np.linalg.norm(points[:, 36] - points[:, 45], axis=-1)
+def pair_distance(points: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
+    """Distance of two landmarks, [n]; of 36 and 45 of the 68, the outer eye corners, it is the field's normalizer for faces."""
+    return np.linalg.norm(points[:, pair[0]] - points[:, pair[1]], axis=-1)
 
 
 def figures(nme: np.ndarray) -> dict[str, float]:

@@ -1,0 +1,168 @@
+"""Trains and measures every row of the studies: `python -m training.tables --data FOLDER:faces --backgrounds ZIP --budget 20000`.
+
+Each row is a run of training/train.py with the same samples and steps; killed, the command continues where it was. Results, and
+curves of every study, are written anew after each row to training/RESULTS.md and training/curves/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+
+import torch
+
+from training import memory
+from training.evaluate import evaluate
+from training.export import manifest_of
+from training.graph import build_graph, count, prune
+from training.images import parse_source
+from training.integer import integer_network
+from training.model import GraphModule
+from training.pack import pack_bytes
+from training.plot import draw
+from training.schedule import trained_weights
+from training.table_rows import BASE, ROWS, Row
+from training.tasks import TASKS
+
+TITLES = {
+    "topology": "Order, passes, number of U-Nets (float)",
+    "supervision": "Detection and regression supervision (float; a comma separates passes)",
+    "precision": "Bits of inputs, weights and gradients",
+    "beyond": "Beyond the paper (1-bit weights, 8-bit inputs)",
+}
+
+
+def model_bytes(model: GraphModule) -> int:
+    """Bytes of what inference needs at its precision: weights, and 16-bit norm pairs with quantised inputs, else float pairs."""
+    bits = {"b1": 1, "t2": 2, "i8": 8, "f32": 32}
+    nodes = prune(model.graph)["nodes"]
+    weights = {n["weight"]: model.integer_weight(n).numel() * bits[n["encoding"]] for n in nodes if n["op"] == "conv2d"}
+    pair = 4 if all(n["inputBits"] < 32 for n in nodes if n["op"] == "requantize") else 8
+    return -(-sum(weights.values()) // 8) + count({**model.graph, "nodes": nodes})["norms"] * pair
+
+
+def measure_row(row: Row, run: pathlib.Path, validations: dict) -> dict:
+    """Figures of a trained row: accuracy on the whole validation set, bytes, memory and time of a step."""
+    config = row.config
+    model = GraphModule(build_graph(config.graph))
+    model.load_state_dict(trained_weights(torch.load(run / "checkpoint.pt", weights_only=True)))
+    result = evaluate(model, validations, config)
+    need = memory.measure(config.graph, config.keep_bits, config.batch, repeats=2)
+    counts = count({**model.graph, **prune(model.graph)})
+    result |= {"weights": counts["weights"], "multiplyAdds": counts["multiplyAdds"], "bytes": model_bytes(model)}
+    result |= {"kept": need.kept, "peak": need.peak, "seconds": need.seconds}
+    if config.graph.input_bits < 32 and not config.graph.depthwise_growth:  # what packs hold
+        network = integer_network(model)
+        result["pack"] = len(pack_bytes(network, manifest_of(config, network, {})))
+    return result
+
+
+def train_row(row: Row, seed: int, runs: pathlib.Path, arguments: argparse.Namespace) -> None:
+    """One run of training/train.py, continued if it was killed."""
+    command = [sys.executable, "-m", "training.train", "--config", row.config.name, "--seed", str(seed), "--runs", str(runs)]
+    steps = arguments.budget // row.config.batch
+    command += ["--steps", str(steps), "--validate-every", str(max(1, steps // 5)), "--log-every", str(max(1, steps // 20))]
+    command += ["--threads", str(arguments.threads), "--workers", str(arguments.workers)]
+    for source in arguments.data:
+        command += ["--data", f"{source.folder}:{source.stem}:{source.share}"]
+    if arguments.backgrounds:
+        command += ["--backgrounds", str(arguments.backgrounds)]
+    if arguments.limit:
+        command += ["--limit", str(arguments.limit)]
+    if row.teacher:
+        command += ["--teacher", f"table-{row.teacher}:{runs / f'table-{row.teacher}' / 'checkpoint.pt'}"]
+    subprocess.run(command, check=True)
+
+
+def write_results(runs: pathlib.Path, seeds: list[int], arguments: argparse.Namespace) -> None:
+    """RESULTS.md and the curves from all results there are."""
+    found: dict[str, list[dict]] = {}
+    for row in ROWS:
+        files = [runs / str(seed) / row.config.name / "result.json" for seed in seeds]
+        found[row.config.name] = [json.loads(f.read_text()) for f in files if f.exists()]
+    lines = [
+        "# Studies", "",
+        "Written by `python -m training.tables`; what the rows are stands in `table_rows.py`, what was expected of whom in `README.md`.", "",
+        f"Budget: {arguments.budget:,} samples per row (batch {BASE.batch}), seeds {', '.join(map(str, seeds))}, the same samples and steps "
+        f"for every row; {BASE.graph.input_size} px, {BASE.graph.channels} channels. NME on held-out labels in percent, one figure per seed. "
+        "Bytes are weights and norms at their precision, the pack's size includes graph and manifest. Memory is what lives between forward and "
+        f"backward of a batch of {BASE.batch}, time is of one step of that on one thread. TM and MS are memory and bytes relative to the float row, "
+        "BI = NME^2 x TM x MS. The paper's figures (300-W, N = 4, 128 channels, 256 px) are remembered, not checked against its text.",
+    ]
+    whole = found["table-float"][0] if found["table-float"] else None
+    for group, title in TITLES.items():
+        rows = [row for row in ROWS if row.group == group and found[row.config.name]]
+        if not rows:
+            continue
+        lines += ["", f"## {title}", ""]
+        lines += ["| row | NME | mean | FR 8 % | weights | M multiply-adds | kB | pack kB | memory MB | step ms | TM | MS | BI | paper |"]
+        lines += ["| --- |" + " --- |" * 13]
+        for row in rows:
+            lines.append(table_line(row, found[row.config.name], whole))
+        logs = {row.label: runs / str(seeds[0]) / row.config.name / "log.jsonl" for row in rows}
+        logs = {label: path for label, path in logs.items() if path.exists()}
+        if logs:
+            draw(logs, arguments.out.parent / "curves" / f"table_{group}.png", BASE.batch)
+            lines += ["", f"![curves](curves/table_{group}.png)"]
+    arguments.out.write_text("\n".join(lines) + "\n")
+
+
+def table_line(row: Row, results: list[dict], whole: dict | None) -> str:
+    """One line of Markdown; `whole` is the float row that ratios refer to."""
+    first = results[0]
+    nme = statistics.mean(r["nme"] for r in results)
+    cells = [row.label, ", ".join(f"{r['nme']:.2f}" for r in results), f"{nme:.2f}", f"{statistics.mean(r['fr8'] for r in results):.1f}"]
+    cells += [f"{first['weights']:,}", f"{first['multiplyAdds'] / 1e6:.1f}", f"{first['bytes'] / 1000:.1f}"]
+    cells += [f"{first['pack'] / 1000:.1f}" if "pack" in first else "-", f"{first['kept'] / 1e6:.1f}", f"{first['seconds'] * 1000:.0f}"]
+    if whole:
+        memory_ratio, size_ratio = first["kept"] / whole["kept"], first["bytes"] / whole["bytes"]
+        cells += [f"{memory_ratio:.2f}", f"{size_ratio:.3f}", f"{balance_index(nme, memory_ratio, size_ratio):.2f}"]
+    else:
+        cells += ["-"] * 3
+    return "| " + " | ".join([*cells, row.paper]) + " |"
+
+
+def balance_index(nme: float, memory_ratio: float, size_ratio: float) -> float:
+    """The paper's figure for a precision: squared error times training memory times model size, both relative to float."""
+    return nme**2 * memory_ratio * size_ratio
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=parse_source, action="append", required=True, help="FOLDER:STEM of 68-point faces")
+    parser.add_argument("--backgrounds", type=pathlib.Path, help="zip of pictures without subjects")
+    parser.add_argument("--budget", type=int, default=20_000, help="samples per row")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--rows", nargs="+", help="only these rows (keys of table_rows.py without `table-`) or groups")
+    parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("training/runs/tables"))
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("training/RESULTS.md"))
+    parser.add_argument("--limit", type=int, help="use only the first images (for trying things)")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1)
+    arguments = parser.parse_args()
+    runs = arguments.runs / str(arguments.budget)
+    torch.set_num_threads(1)
+    wanted = [r for r in ROWS if not arguments.rows or {r.config.name.removeprefix("table-"), r.group} & set(arguments.rows)]
+    needed = {name for r in wanted for name in (r.teacher, r.weights_of) if name}
+    wanted = [r for r in ROWS if r in wanted or r.config.name.removeprefix("table-") in needed]
+    validations = TASKS["face"].validations(arguments.data, arguments.backgrounds, BASE, arguments.limit)
+    for seed in arguments.seeds:
+        for row in wanted:
+            result = runs / str(seed) / row.config.name / "result.json"
+            if result.exists():
+                continue
+            source = runs / str(seed) / (f"table-{row.weights_of}" if row.weights_of else row.config.name)
+            if not row.weights_of:
+                train_row(row, seed, runs / str(seed), arguments)
+            result.parent.mkdir(parents=True, exist_ok=True)
+            result.write_text(json.dumps(measure_row(row, source, validations)))
+            write_results(runs, arguments.seeds, arguments)
+    write_results(runs, arguments.seeds, arguments)
+
+
+if __name__ == "__main__":
+    main()
