@@ -62,8 +62,8 @@ def measure(graph: GraphConfig, keep_bits: int, batch: int = 4, repeats: int = 3
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stacks", type=int, nargs="+", default=[2, 4, 8])
-    parser.add_argument("--channels", type=int, default=32)
-    parser.add_argument("--input-size", type=int, default=128)
+    parser.add_argument("--channels", type=int, default=16)
+    parser.add_argument("--input-size", type=int, default=64)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()

@@ -56,16 +56,18 @@ def test_a_stopped_run_continues_to_the_same_weights(tmp_path, monkeypatch, face
 
 
 def test_two_processes_have_the_loss_curve_of_one(tmp_path, monkeypatch, faces):
-    extra = ("--steps", "5", "--log-every", "1")
-    run(monkeypatch, faces, tmp_path / "one", "smoke_float", *extra)
+    extra = ("--steps", "4", "--log-every", "1")
+    run(monkeypatch, faces, tmp_path / "one", "smoke", *extra)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "training.train"]
-    result = subprocess.run([*torchrun, *options(faces, tmp_path / "two", "smoke_float", *extra)], capture_output=True, text=True)
+    result = subprocess.run([*torchrun, *options(faces, tmp_path / "two", "smoke", *extra)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    one, two = (rows(tmp_path / name, "smoke_float") for name in ("one", "two"))
-    assert [r["step"] for r in two] == [1, 2, 3, 4, 5]
-    # In float, because quantised levels round another way where sums are taken in another order.
+    one, two = (rows(tmp_path / name, "smoke") for name in ("one", "two"))
+    assert [r["step"] for r in two] == [1, 2, 3, 4]
+    assert two[0]["loss"] == pytest.approx(one[0]["loss"], rel=1e-3)
+    # Sums in another order round some activation levels the other way, and from then on the weights differ a little;
+    # gradients are compared in test_distributed.py.
     for a, b in zip(one, two, strict=True):
-        assert b["loss"] == pytest.approx(a["loss"], rel=1e-3)
+        assert b["loss"] == pytest.approx(a["loss"], rel=2e-2)
 
 
 def test_a_teacher_and_its_weight_come_together(tmp_path, monkeypatch, faces):
