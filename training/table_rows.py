@@ -21,7 +21,7 @@ BASE = Config(name="table", task="face", graph=GRAPH.float_twin(), batch=16, war
 @dataclasses.dataclass(frozen=True)
 class Row:
     """One line of a table. `teacher` names the row whose network teaches this one, `weights_of` the row whose trained network is
-    only decoded otherwise, `paper` the paper's figure for the line (300-W full set, N = 4, remembered; see training/README.md)."""
+    only decoded otherwise, `paper` the paper's figure for the line (300-W full set, N = 4; remembered, not checked)."""
 
     group: str
     label: str

@@ -86,7 +86,7 @@ def write_results(runs: pathlib.Path, seeds: list[int], arguments: argparse.Name
         found[row.config.name] = [json.loads(f.read_text()) for f in files if f.exists()]
     lines = [
         "# Studies", "",
-        "Written by `python -m training.tables`; what the rows are stands in `table_rows.py`, what was expected of whom in `README.md`.", "",
+        "Written by `python -m training.tables`; what the rows are stands in `table_rows.py`.", "",
         f"Budget: {arguments.budget:,} samples per row (batch {BASE.batch}), seeds {', '.join(map(str, seeds))}, the same samples and steps "
         f"for every row; {BASE.graph.input_size} px, {BASE.graph.channels} channels. NME on held-out labels in percent, one figure per seed. "
         "Bytes are weights and norms at their precision, the pack's size includes graph and manifest. Memory is what lives between forward and "
