@@ -1,9 +1,10 @@
 /**
  * The life of the worker in a real browser: loads that fail, deaths, aborts, lost devices, and that nothing is left behind.
  */
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { FaceLandmarker, type FaceLandmarkerOptions } from '../../src/index';
 import realWorkerUrl from '../../workers/landmark.worker?worker&url';
+import { watchWorkers } from '../helpers/alive_workers';
 import { codeOf } from '../helpers/codes';
 import { DOTS_TOLERANCE, dotsError, dotsPack, drawDots, type DotsFace } from '../helpers/dots';
 import { dotsFinderPack } from '../helpers/dots_finder';
@@ -13,28 +14,9 @@ const finder = dotsFinderPack();
 const face: DotsFace = { x: 120, y: 110, size: 110 };
 const scene = drawDots(320, 240, [face]);
 const image = new ImageData(scene.data, scene.width, scene.height);
-const WORKER = new URL(realWorkerUrl, location.href).href;
-
-/** Workers that were started and are not ended. */
-const alive = new Set<Worker>();
 const RealWorker = globalThis.Worker;
-beforeEach(() => {
-  globalThis.Worker = class extends RealWorker {
-    constructor(url: string | URL, options?: WorkerOptions) {
-      super(url, options);
-      alive.add(this);
-    }
-    override terminate(): void {
-      alive.delete(this);
-      super.terminate();
-    }
-  };
-});
-afterEach(() => {
-  globalThis.Worker = RealWorker;
-  for (const worker of alive) worker.terminate();
-  expect(alive.size).toBe(0);
-});
+const alive = watchWorkers();
+const WORKER = new URL(realWorkerUrl, location.href).href;
 
 function theWorker(): Worker {
   const [worker] = alive;

@@ -2,7 +2,6 @@
 import { describe, expect, it } from 'vitest';
 import { halfWindows, wholeFrame } from '../../src/pipeline/finder';
 import { LandmarkPipeline, type PipelineOptions } from '../../src/pipeline/landmark_pipeline';
-import type { FrameSize } from '../../src/pipeline/roi';
 import { TASKS } from '../../src/pipeline/tasks';
 import type { RegionOfInterest } from '../../src/protocol/result';
 import { FAKE_MODEL, fakeHeatmaps, type FakeFace } from '../helpers/fake_face';
