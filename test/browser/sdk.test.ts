@@ -225,7 +225,7 @@ describe('create', () => {
 
   it('leaves the bytes of the caller alone', async () => {
     const bytes = pack.slice();
-    const landmarker = await FaceLandmarker.create({ model: bytes, delegate: 'wasm' });
+    const landmarker = await FaceLandmarker.create({ model: bytes, finder, delegate: 'wasm' });
     expect(bytes).toEqual(pack);
     landmarker.close();
   });
