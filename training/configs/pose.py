@@ -11,7 +11,7 @@ CONFIG = Config(
     graph=dataclasses.replace(FACE.graph, landmarks=16),
     upright=None,
     absent=0.25,
-    presence=0.4,
+    presence=0.5,
     landmark=0.3,
     count=8,
     license="Apache-2.0; trained on photos of Open Images (CC BY 2.0), COCO and PASCAL VOC, and on rendered people",
