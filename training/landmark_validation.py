@@ -84,7 +84,7 @@ class PoseValidation(LandmarkValidation):
         data = self.data
         sizes = np.array([image.shape[1::-1] for image in data.images])[:, None]
         counted = (data.known >= 0.5) & ((data.points >= 0) & (data.points < sizes)).all(-1)
-        return counted & (data.known[:, [2, 13]].min(1) > 0)[:, None]
+        return counted & (data.known[:, list(metrics.TORSO)].min(1) > 0)[:, None]
 
     def errors(self, found: list) -> np.ndarray:
         """Mean distance of each person's counted joints in torso diameters; NaN where none counts."""

@@ -34,9 +34,13 @@ def area_under_curve(nme: np.ndarray, limit: float = 8.0) -> float:
     return float(np.clip(1 - nme / limit, 0, 1).mean() * 100)
 
 
+TORSO = (13, 2)
+"""Left shoulder and right hip."""
+
+
 def torso(points: np.ndarray) -> np.ndarray:
     """Torso diameter of MPII joints [n, 16, 2]: distance of left shoulder and right hip, [n]."""
-    return np.linalg.norm(points[:, 13] - points[:, 2], axis=-1)
+    return np.linalg.norm(points[:, TORSO[0]] - points[:, TORSO[1]], axis=-1)
 
 
 def pck(predicted: np.ndarray, true: np.ndarray, normalizer: np.ndarray, counted: np.ndarray, share: float = 0.2) -> float:

@@ -22,7 +22,7 @@ export interface Row extends Image {
   readonly box: Box;
   /** Length in pixels that errors are divided by; null for people without one. */
   readonly normalizer: number | null;
-  /** Distance of l_shoulder and r_hip; null for models without these. */
+  /** Distance of l_shoulder and r_hip, or the normalizer where one of them is unknown; null for models without these. */
   readonly torso: number | null;
 }
 
@@ -52,13 +52,16 @@ export interface Frame {
 /** Outer eye corners among the 68 points. */
 const FACE_POINTS = 68;
 const FACE_EYE_CORNERS = [36, 45] as const;
+/** Joints whose distance is the diameter of a torso. */
+const TORSO = ['l_shoulder', 'r_hip'] as const;
 
 /** Reads a set for a model with these landmarks. Throws when the file is not `{ "images": [...] }`. */
 export function readDataset(file: string, landmarks: readonly string[]): Promise<Dataset<Row>> {
   return readRows(file, (row, image) => {
     const points = readPoints(row, landmarks.length);
-    const torso = readTorso(points, landmarks);
-    const normalizer = readNormalizer(row['normalizer'], points, torso !== null);
+    const hasTorso = TORSO.every((name) => landmarks.includes(name));
+    const normalizer = readNormalizer(row['normalizer'], points, hasTorso);
+    const torso = hasTorso ? torsoOf(points, landmarks, normalizer) : null;
     return { ...image, points, box: readBox(row['box'], points), normalizer, torso };
   });
 }
@@ -139,13 +142,17 @@ function readPoints(row: Readonly<Record<string, unknown>>, count: number | null
   return labels;
 }
 
-function readTorso(points: readonly Label[], landmarks: readonly string[]): number | null {
-  const [shoulder, hip] = [landmarks.indexOf('l_shoulder'), landmarks.indexOf('r_hip')];
-  if (shoulder < 0 || hip < 0) return null;
-  const [from, to] = [points[shoulder] ?? null, points[hip] ?? null];
-  const torso = from && to ? Math.hypot(to.x - from.x, to.y - from.y) : 0;
-  if (torso > 0) return torso;
-  throw new Error('l_shoulder and r_hip are not both known, so that there is no torso');
+function torsoOf(
+  points: readonly Label[],
+  landmarks: readonly string[],
+  normalizer: number | null,
+): number {
+  const [from, to] = TORSO.map((name) => points[landmarks.indexOf(name)] ?? null);
+  const torso = from && to ? Math.hypot(to.x - from.x, to.y - from.y) : normalizer;
+  if (torso !== null && torso > 0) return torso;
+  throw new Error(
+    'l_shoulder and r_hip are not both known, and it has no normalizer that tells their distance',
+  );
 }
 
 function readBox(json: unknown, labels: readonly Label[]): Box {

@@ -275,6 +275,8 @@ describe('sets of people', () => {
     });
     const known = { points: [...points.slice(0, 2), [9, 9]], known: [1, 1, 0] };
     expect((await read(known)).rows[0]?.points[2]).toBeNull();
+    const told = { points: [null, [40, 10], [1, 1]], normalizer: 60 };
+    expect((await read(told)).rows[0]).toMatchObject({ torso: 60, normalizer: 60 });
   });
 
   test.each([

@@ -59,3 +59,4 @@ def test_an_evaluation_set_says_what_is_unknown_and_where_the_subject_is(tmp_pat
     assert row["file"] == "4.jpg" and (tmp_path / "out/4.jpg").exists()
     assert row["points"][9] is None and row["points"][8] == [96, 50]
     assert row["box"] == [62, 30, 68, 140]
+    assert row["normalizer"] == round(float(np.hypot(28, 48)), 3)  # (114, 62) to (86, 110)
