@@ -15,7 +15,7 @@ export type ModelSource = string | URL | ArrayBuffer | Uint8Array;
 export interface LandmarkerOptions {
   /** Default: the task's landmark pack beside the script. */
   readonly model?: ModelSource | undefined;
-  /** Pack that finds subjects for the model. Default: the task's finder beside the script. */
+  /** Pack that finds subjects for the model. Default: the task's finder if this build has one; without, windows of the frame are tried. */
   readonly finder?: ModelSource | undefined;
   /** Default 'auto': WebGPU, else WASM. */
   readonly delegate?: Delegate | undefined;
@@ -48,7 +48,7 @@ export interface LandmarkerOptions {
 export interface FaceLandmarkerOptions extends LandmarkerOptions {
   /** Most faces to report, 1..16. Default 1. */
   readonly numFaces?: number | undefined;
-  /** Least score that the finder gives a new face, 0..1. Default: the finder's. */
+  /** Least score that the finder, or without one the landmarks, give a new face, 0..1. Default: theirs. */
   readonly minFaceDetectionConfidence?: number | undefined;
   /** Least landmark score of any reported face, 0..1. Default: the model's for new faces. */
   readonly minFacePresenceConfidence?: number | undefined;
@@ -57,7 +57,7 @@ export interface FaceLandmarkerOptions extends LandmarkerOptions {
 export interface PoseLandmarkerOptions extends LandmarkerOptions {
   /** Most people to report, 1..16. Default 1. */
   readonly numPoses?: number | undefined;
-  /** Least score that the finder gives a new person, 0..1. Default: the finder's. */
+  /** Least score that the finder, or without one the landmarks, give a new person, 0..1. Default: theirs. */
   readonly minPoseDetectionConfidence?: number | undefined;
   /** Least landmark score of any reported person, 0..1. Default: the model's for new people. */
   readonly minPosePresenceConfidence?: number | undefined;
