@@ -203,7 +203,8 @@ export class LandmarkPipeline {
       options.minDetectionConfidence ?? this.#model.roi.presence,
       options.minPresenceConfidence ?? 0,
     );
-    return { frame, model: this.#model, infer: landmarks, minScore };
+    const sides = this.#task.searchSides;
+    return { frame, model: this.#model, sides, infer: landmarks, minScore };
   }
 
   /** Searches the windows from `position` to the last one, as far as the time of a frame goes; the next frame goes on. */
@@ -215,7 +216,7 @@ export class LandmarkPipeline {
   ): Promise<{ found: Located[]; searchPosition: number }> {
     const windowCount = known.length === 0 ? SEARCH.windowsPerFrame : SEARCH.windowsWhileTracking;
     const startMs = this.#nowMs();
-    const windows = searchLevels(context.frame).flat();
+    const windows = searchLevels(context.frame, context.sides).flat();
     const first = position % windows.length;
     const { found, passed } = await searchWindows(
       windows.slice(first),

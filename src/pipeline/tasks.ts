@@ -7,6 +7,8 @@ import type { OneEuroConstants } from './one_euro_filter';
 export interface Task {
   /** `manifest.task` of the pack that finds subjects of this task. */
   readonly finder: string;
+  /** Sides of the windows that are searched without a finder, in shorter frame sides, in the order tried. */
+  readonly searchSides: readonly number[];
   /** What was found is worth refining from this share of the score that a new subject needs. */
   readonly candidateShare: number;
   /** Rounds of "region from its own landmarks" for a new subject: at least so many, */
@@ -33,6 +35,7 @@ const SMOOTHING: OneEuroConstants = { minCutoffHz: 1.2, speedCutoff: 20, derivat
 export const TASKS = {
   face: {
     finder: 'face-finder',
+    searchSides: [1, 0.7, 1.4, 0.5, 0.35, 0.25],
     candidateShare: 0.6,
     refinements: 1,
     mostRefinements: 4,
@@ -48,6 +51,8 @@ export const TASKS = {
   },
   pose: {
     finder: 'person-finder',
+    // Small windows of foliage or furniture look like people too often.
+    searchSides: [1, 1.4, 0.7],
     candidateShare: 0.6,
     refinements: 1,
     mostRefinements: 4,

@@ -9,8 +9,6 @@ import { centerDistance, coveredShare, roiFromBox, type FrameSize } from './roi'
 
 /** How the search goes about. */
 export const SEARCH = {
-  /** Sides of the square windows, in shorter frame sides, in the order tried: large subjects first. */
-  sides: [1, 0.7, 1.4, 0.5, 0.35, 0.25],
   /** Distance between neighboring windows of one size, in their sides. */
   stride: 1 / 3,
   /** A window is worth refining from this share of the score that a new subject needs: it is hardly ever well centered. */
@@ -35,6 +33,8 @@ const SPARE_REFINEMENTS = 2;
 export interface SearchContext {
   readonly frame: FrameSize;
   readonly model: LandmarkModel;
+  /** Sides of the square windows, in shorter frame sides, in the order tried. */
+  readonly sides: readonly number[];
   readonly infer: Infer;
   /** Least score of a result, 0..1. */
   readonly minScore: number;
@@ -48,9 +48,9 @@ function isSameRegion(a: RegionOfInterest, b: RegionOfInterest, frame: FrameSize
   );
 }
 
-/** The windows of each size, in the order of `SEARCH.sides`; within a size from the middle of the frame outwards. */
-export function searchLevels(frame: FrameSize): RegionOfInterest[][] {
-  return SEARCH.sides.map((share) => {
+/** The windows of each size, in the order of `sides`; within a size from the middle of the frame outwards. */
+export function searchLevels(frame: FrameSize, sides: readonly number[]): RegionOfInterest[][] {
+  return sides.map((share) => {
     const side = share * Math.min(frame.width, frame.height);
     const windows = starts(frame.height, side, SEARCH.stride).flatMap((y) =>
       starts(frame.width, side, SEARCH.stride).map((x) =>
@@ -134,7 +134,7 @@ export async function searchFrame(context: SearchContext, wanted: number): Promi
   // Half way from barely present to certain.
   const sureScore = (1 + context.minScore) / 2;
   let found: Located[] = [];
-  for (const windows of searchLevels(context.frame)) {
+  for (const windows of searchLevels(context.frame, context.sides)) {
     // Doubtful finds do not hide what smaller windows may find better in their place.
     const known = found.filter(({ score }) => score >= sureScore).map(({ next }) => next);
     const more = await searchWindows(windows, context, known, wanted - known.length, () => true);

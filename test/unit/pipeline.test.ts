@@ -60,8 +60,15 @@ function errorPixels(subject: DetectedSubject | undefined, face: FakeFace): numb
   );
 }
 
+describe('a search for people', () => {
+  it('leaves small windows out', () => {
+    const sides = searchLevels(frame, TASKS.pose.searchSides).flat();
+    expect(Math.min(...sides.map(({ sizePixels }) => sizePixels))).toBe(336);
+  });
+});
+
 describe('searchLevels', () => {
-  const levels = searchLevels(frame);
+  const levels = searchLevels(frame, TASKS.face.searchSides);
 
   it('has one list of windows per size', () => {
     expect(levels.map((windows) => [windows.length, windows[0]?.sizePixels])).toEqual([
@@ -100,7 +107,7 @@ describe('searchLevels', () => {
   });
 
   it('turns with the frame', () => {
-    const upright = searchLevels({ width: 480, height: 640 });
+    const upright = searchLevels({ width: 480, height: 640 }, TASKS.face.searchSides);
     expect(upright.map(({ length }) => length)).toEqual(levels.map(({ length }) => length));
   });
 });
