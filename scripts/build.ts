@@ -121,7 +121,8 @@ async function buildTypes(entry: string, name: string, footer = ''): Promise<voi
   const bundle = await rollup({
     input: entry,
     external: /^@tensorflow\//,
-    plugins: [dts({ tsconfig: 'tsconfig.src.json' })],
+    // What is marked @internal names types of packages that those who install this one do not have.
+    plugins: [dts({ tsconfig: 'tsconfig.src.json', compilerOptions: { stripInternal: true } })],
     onwarn: (warning) => {
       throw new Error(warning.message);
     },

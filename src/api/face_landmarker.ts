@@ -2,7 +2,7 @@
  * FaceLandmarker: the landmarker of faces. What it does is in landmarker.ts.
  */
 import type { LandmarkResult } from '../protocol/result';
-import { connect, Landmarker } from './landmarker';
+import { connect, Landmarker, type Connection } from './landmarker';
 import { FACE_OPTIONS, type FaceLandmarkerOptions } from './options';
 import { subjectsOf, type FaceLandmarkerResult } from './result';
 
@@ -14,6 +14,10 @@ export class FaceLandmarker extends Landmarker<FaceLandmarkerResult> {
    */
   static async create(options?: FaceLandmarkerOptions): Promise<FaceLandmarker> {
     return new FaceLandmarker(await connect('face', FACE_OPTIONS, options));
+  }
+
+  private constructor(connection: Connection) {
+    super(connection);
   }
 
   protected override toResult(result: LandmarkResult): FaceLandmarkerResult {

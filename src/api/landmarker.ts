@@ -49,6 +49,7 @@ export abstract class Landmarker<Result> {
   #lastStream = VIDEO_STREAM;
   #lastTimestampMs = -Infinity;
 
+  /** @internal */
   protected constructor({ link, options, info }: Connection) {
     this.#link = link;
     this.#options = options;

@@ -2,7 +2,7 @@
  * PoseLandmarker: the landmarker of people. What it does is in landmarker.ts.
  */
 import type { LandmarkResult } from '../protocol/result';
-import { connect, Landmarker } from './landmarker';
+import { connect, Landmarker, type Connection } from './landmarker';
 import { POSE_OPTIONS, type PoseLandmarkerOptions } from './options';
 import { subjectsOf, type PoseLandmarkerResult } from './result';
 
@@ -14,6 +14,10 @@ export class PoseLandmarker extends Landmarker<PoseLandmarkerResult> {
    */
   static async create(options?: PoseLandmarkerOptions): Promise<PoseLandmarker> {
     return new PoseLandmarker(await connect('pose', POSE_OPTIONS, options));
+  }
+
+  private constructor(connection: Connection) {
+    super(connection);
   }
 
   protected override toResult(result: LandmarkResult): PoseLandmarkerResult {
