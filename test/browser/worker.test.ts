@@ -156,6 +156,8 @@ describe('abort', () => {
 
   it('of a long search on WASM reaches the worker before the search is over', async () => {
     const landmarker = await create({
+      // A finder would look at the frame in a moment.
+      finder: undefined,
       workerUrl: workerWith(`
         const log = [];
         let detectId;
@@ -170,7 +172,8 @@ describe('abort', () => {
           if (data.readLog) post({ log });
         });`),
     });
-    const wide = drawDots(2000, 100, []);
+    // Some thousand windows: seconds of search, of which only the time until the abort is waited for.
+    const wide = drawDots(8000, 50, []);
     const controller = new AbortController();
     const { signal } = controller;
     const call = codeOf(
