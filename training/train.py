@@ -44,10 +44,11 @@ def main() -> None:
         help="FOLDER:STEM[:SHARE] of <stem>_train and <stem>_val; repeat to mix sets by share",
     )
     parser.add_argument("--backgrounds", type=pathlib.Path, help="zip of pictures without subjects")
-    parser.add_argument("--init", type=pathlib.Path, help="checkpoint of another run whose weights (but no heads) to start from")
+    parser.add_argument("--init", type=pathlib.Path, help="checkpoint or master weights to start from; the network there may be narrower")
     parser.add_argument("--teacher", help="CONFIG:CHECKPOINT to learn from where the configuration has `distillation`")
     parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("training/runs"))
     parser.add_argument("--steps", type=int, help="override the configuration's steps")
+    parser.add_argument("--rate", type=float, help="override the configuration's peak learning rate")
     parser.add_argument("--seed", type=int, help="override the configuration's seed")
     parser.add_argument("--limit", type=int, help="use only the first images (for trying things)")
     parser.add_argument("--threads", type=int, default=2)
@@ -62,7 +63,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     config = load_config(arguments.config)
-    changes = {name: getattr(arguments, name) for name in ("steps", "seed") if getattr(arguments, name) is not None}
+    changes = {name: getattr(arguments, name) for name in ("steps", "rate", "seed") if getattr(arguments, name) is not None}
     config = dataclasses.replace(config, **changes)
     if (config.distillation > 0) != (arguments.teacher is not None):
         raise SystemExit(f"distillation is {config.distillation}, --teacher {arguments.teacher}: expected both or neither")
@@ -89,7 +90,7 @@ def main() -> None:
     if checkpoint.exists():
         step = checkpoints.load(checkpoint, parts, device)
     elif arguments.init:
-        print("not in the first checkpoint:", *checkpoints.start_from(model, arguments.init))
+        print("not started from the file:", *checkpoints.start_from(model, arguments.init))
     network = torch.compile(model) if arguments.compile else model
     if distributed.world_size() > 1:
         network = torch.nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)

@@ -1,4 +1,4 @@
-"""face: 68 landmarks, 1-bit DU-Net(2), order 1, 64 channels, growth 16, 128 px."""
+"""face: 68 landmarks, 1-bit DU-Net(2), order 1, 80 channels, growth 16, 128 px."""
 
 from training.config import Config
 from training.graph import GraphConfig
@@ -6,7 +6,8 @@ from training.graph import GraphConfig
 CONFIG = Config(
     name="face",
     task="face",
-    graph=GraphConfig(landmarks=68, stacks=2, order=1, channels=64, growth=16, stem_kernel=5, shared_skip_norm=True),
+    graph=GraphConfig(landmarks=68, stacks=2, order=1, channels=80, growth=16, stem_kernel=5, shared_skip_norm=True),
+    average=0.999,
     presence=0.65,
     license="Apache-2.0; trained on FairFace (CC BY 4.0, K. Karkkainen and J. Joo)",
     data=(

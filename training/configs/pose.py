@@ -1,4 +1,4 @@
-"""pose: 16 joints in MPII order, the network of `face` with another head."""
+"""pose: 16 joints in MPII order, 1-bit DU-Net(2), order 1, 96 channels, growth 24, 128 px."""
 
 import dataclasses
 
@@ -8,8 +8,9 @@ from training.configs.face import CONFIG as FACE
 CONFIG = Config(
     name="pose",
     task="pose",
-    graph=dataclasses.replace(FACE.graph, landmarks=16),
+    graph=dataclasses.replace(FACE.graph, landmarks=16, channels=96, growth=24),
     upright=None,
+    average=0.999,
     absent=0.25,
     presence=0.5,
     landmark=0.3,
