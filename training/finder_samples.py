@@ -19,7 +19,7 @@ CORNERS_UPRIGHT, CORNERS_MIRROR = (0, 1), np.array([1, 0, 3, 2])
 MPII_HEAD = [8, 9]
 # The outer twelfth of the face crops is replicated edge (training/README.md).
 FACE_MARGIN = 12
-SIZES = (0.05, 0.9)
+SIZES = (0.06, 0.9)
 COUNTS = [0.15, 0.3, 0.22, 0.14, 0.09, 0.06, 0.04]
 
 
@@ -129,12 +129,13 @@ class FaceFinderSamples(FinderSamples):
         return subject
 
     def _filled(self, scene: Scene, rng: np.random.Generator) -> None:
-        if self.people is not None and rng.random() < 0.5:
+        if self.people is not None and rng.random() < 0.75:
             subject, margin = face_of_person(*self.people.draw(rng), rng), 0
         else:
             subject, margin = face_subject(*self.faces.draw(rng), rng, whole=True), FACE_MARGIN
         middle = np.array(subject.image.shape[1::-1]) / 2 if subject.points is None else subject.points.mean(0)
-        fill(scene, subject, middle, margin, rng)
+        # Labelled faces nearly fill their photos: a small part of one shows no face that anybody looks for.
+        fill(scene, subject, middle, margin, rng, smallest=0.85 if margin else 0.55)
 
 
 class PersonFinderSamples(FinderSamples):
@@ -159,11 +160,14 @@ class PersonFinderSamples(FinderSamples):
         fill(scene, subject, middle, 0, rng)
 
 
-def fill(scene: Scene, subject: Subject, middle: np.ndarray, margin: int, rng: np.random.Generator) -> None:
-    """Pastes a photo so that it covers the frame: a random window of it, around `middle` where the photo allows."""
+def fill(
+    scene: Scene, subject: Subject, middle: np.ndarray, margin: int, rng: np.random.Generator, smallest: float = 0.55
+) -> None:
+    """Pastes a photo so that it covers the frame: a random window of it, `smallest` or more of what fits, around `middle` where the
+    photo allows."""
     size = np.array(subject.image.shape[1::-1]) - 2 * margin
     share = np.array([scene.width, scene.height]) / scene.side
-    side = float((size / share).min()) * rng.uniform(0.55, 1)
+    side = float((size / share).min()) * rng.uniform(smallest, 1)
     half = share * side / 2
     centre = np.clip(middle + rng.normal(0, 0.15, 2) * side, margin + half, margin + size - half)
     scene.paste(subject, crop_matrix(centre, side, 0.0, scene.side, rng.random() < 0.5))

@@ -140,11 +140,14 @@ class Scene:
 
     def finish(self, cells: int) -> Frame:
         """The frame as the network sees it, after random damage, and what is to be found on a grid of `cells`."""
-        small = cv2.resize(self.canvas, (self.input_size, self.input_size), interpolation=cv2.INTER_AREA)
-        left, top = (self.corner / 2).astype(int)
-        frame = small[top : self.input_size - top, left : self.input_size - left]
-        frame = photometric(frame, self.rng, coarsest=0.5)
-        image = cv2.copyMakeBorder(frame, top, top, left, left, cv2.BORDER_REPLICATE)
+        left, top = self.corner.astype(int)
+        frame = self.canvas[top : self.side - top, left : self.side - left]
+        # Cameras damage the frame before it is made small, which averages most of it away.
+        frame = photometric(frame, self.rng)
+        size = (self.input_size - left, self.input_size - top)
+        frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+        rows, columns = top // 2, left // 2
+        image = cv2.copyMakeBorder(frame, rows, rows, columns, columns, cv2.BORDER_REPLICATE)
         ignored = cv2.resize(self.unsure, (cells, cells), interpolation=cv2.INTER_AREA) > 0.5
         middle = (np.arange(cells) + 0.5) * self.side / cells
         subjects = []
