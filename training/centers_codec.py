@@ -16,9 +16,13 @@ NEAREST = 0.4
 """Share of the larger size within which of two centres only the better one is kept."""
 
 
+NEAR = 0.2
+"""Heat above which a cell's other channels are trained."""
+
+
 def spread(size: float) -> float:
-    """Standard deviation, in cells, of the target around a centre: a larger subject may be missed by more."""
-    return 0.4 + 0.04 * size / STRIDE
+    """Standard deviation, in cells, of the target around a centre: a tenth of the subject, whose middle is known no better."""
+    return max(0.6, 0.1 * size / STRIDE)
 
 
 def encode(subjects: np.ndarray, ignored: np.ndarray, channels: int) -> dict[str, np.ndarray]:
@@ -26,8 +30,8 @@ def encode(subjects: np.ndarray, ignored: np.ndarray, channels: int) -> dict[str
 
     subjects [n, 4]; ignored bool [cells, cells]: where neither finding nor missing a subject is wrong.
     heat [cells, cells]: 1 at the cell of a centre, falling as a Gaussian; weight [cells, cells]: 0 where cells do not count;
-    values [channels - 1, cells, cells] and positive [cells, cells]: what the other channels should be at the 3 x 3 cells around a
-    centre and how much that counts (as much as the heat).
+    values [channels - 1, cells, cells] and positive [cells, cells]: what the other channels should be where the heat is above
+    NEAR, and how much that counts (as much as the heat).
     """
     cells = len(ignored)
     heat = np.zeros((cells, cells), np.float32)
@@ -40,7 +44,7 @@ def encode(subjects: np.ndarray, ignored: np.ndarray, channels: int) -> dict[str
         dx, dy = np.arange(cells) - col, np.arange(cells) - row
         gaussian = np.exp(-(dx[None] ** 2 + dy[:, None] ** 2) / (2 * spread(size) ** 2)).astype(np.float32)
         heat = np.maximum(heat, gaussian)
-        near = (np.abs(dx)[None] <= 1) & (np.abs(dy)[:, None] <= 1) & (gaussian > positive)
+        near = (gaussian > NEAR) & (gaussian > positive)
         full = np.zeros((5, cells, cells), np.float32)
         full[0], full[1], full[2] = np.log(size / UNIT), cx - middle[None], cy - middle[:, None]
         full[3], full[4] = np.cos(angle), np.sin(angle)

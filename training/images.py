@@ -14,7 +14,7 @@ import zipfile
 import cv2
 import numpy as np
 
-from training.landmark_sets import mpii_from_coco
+from training.landmark_sets import LANDMARK_SETS, mpii_from_coco
 
 cv2.setNumThreads(0)
 
@@ -98,6 +98,10 @@ def load_set(folder: pathlib.Path, stem: str, limit: int | None = None) -> Label
         points = fields.pop("landmarks")
         known = fields.pop("known", np.ones(points.shape[:2])).astype(np.float32)
         present = known > 0
+        if "visibility" in fields and points.shape[1] == len(LANDMARK_SETS["pose"].names):
+            # Rendered joints have a place far outside the picture, too; the people of photos span what is seen of them.
+            sizes = np.array([image.shape[1::-1] for image in images])[:, None]
+            present &= ((points >= 0) & (points < sizes)).all(-1)
     return LabelledImages(images, points.astype(np.float32) + 0.5, known, present, weights, fields)
 
 

@@ -134,16 +134,18 @@ def heads_loss(outputs: list[Tensor], targets: list[Tensor], config) -> Tensor:
 
 
 def centers_loss(output: Tensor, heat: Tensor, weight: Tensor, values: Tensor, positive: Tensor) -> Tensor:
-    """Penalty-reduced focal loss of the centre channel plus the L1 loss of the others (Zhou et al., "Objects as Points", 2019).
+    """Quality focal loss of the centre channel (Li et al., "Generalized Focal Loss", NeurIPS 2020: cross-entropy with a soft target,
+    times the squared distance from it) plus the L1 loss of the others.
+
+    A loss with hard centres (Zhou et al., "Objects as Points", 2019) makes the score of a cell the chance that it, and not its
+    neighbour, is the centre, which is small for every large subject (training/RUNS.md).
 
     output [n, C, s, s]; the targets are those of `centers_codec.encode`, stacked. The focal loss is summed over cells and divided
     by the number of centres, the L1 loss by the weight of the cells it counts.
     """
     center = output[:, 0]
-    p = center.sigmoid()
-    log_p, log_not = F.logsigmoid(center), F.logsigmoid(-center)
-    is_center = heat >= 1
-    focal = torch.where(is_center, (1 - p) ** 2 * log_p, (1 - heat) ** 4 * p**2 * log_not * weight)
-    loss = -focal.sum() / distributed.mean(is_center.sum().to(focal.dtype)).clamp_min(1)
+    entropy = F.binary_cross_entropy_with_logits(center, heat, reduction="none")
+    focal = (center.sigmoid() - heat).square() * entropy * weight
+    loss = focal.sum() / distributed.mean((heat >= 1).sum().to(focal.dtype)).clamp_min(1)
     distance = (output[:, 1:] - values).abs().sum(1)
     return loss + (distance * positive).sum() / distributed.mean(positive.sum()).clamp_min(1)

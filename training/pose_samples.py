@@ -12,6 +12,8 @@ from training.crops import crop_matrix, region_of, transform
 from training.landmark_samples import LandmarkSamples
 
 PELVIS, THORAX, KNEES = 6, 7, [1, 4]
+FEWEST = 4
+"""Joints that a picture must hold to be a person to learn from; one alone spans no region."""
 
 
 class PoseSamples(LandmarkSamples):
@@ -19,11 +21,14 @@ class PoseSamples(LandmarkSamples):
 
     def _positive(self, rng: np.random.Generator):
         config = self.config
-        data, k = self.data.draw(rng)
-        source, points, known, present = data.images[k], data.points[k], data.known[k], data.present[k]
-        width, height = frame_cut(points, present, source.shape[1], source.shape[0], rng)
+        while True:
+            data, k = self.data.draw(rng)
+            source, points, known, present = data.images[k], data.points[k], data.known[k], data.present[k]
+            width, height = frame_cut(points, present, source.shape[1], source.shape[0], rng)
+            present = present & inside(points, width, height)
+            if present.sum() >= FEWEST:
+                break
         source = source[:height, :width]
-        present = present & inside(points, width, height)
         # The copy of the photos that carries COCO joints squeezed each to a square (training/README.md).
         stretch = np.array([rng.uniform(1, 1.5) if "scores" in data.fields else 1.0, 1.0])
         centre, side, angle = region_of((points * stretch)[present], config.roi_scale, config.upright)

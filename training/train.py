@@ -111,7 +111,7 @@ def main() -> None:
 
         board = SummaryWriter(run / "tensorboard", purge_step=step)
     model.train()
-    losses, window_start = [], time.time()
+    losses, window_start, skipped = [], time.time(), 0
     stop = min(config.steps, arguments.stop_after or config.steps)
     with tqdm(total=config.steps, initial=step, mininterval=5, disable=not first) as bar:
         for image, *targets in loader:
@@ -133,7 +133,11 @@ def main() -> None:
             optimizer.zero_grad(set_to_none=True)
             scaler.scale(loss).backward()
             scaler.unscale_(optimizer)
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            if not torch.isfinite(norm):
+                # One broken batch must not end a run of hours; the norms' statistics have seen it, so it is said.
+                optimizer.zero_grad(set_to_none=True)
+                skipped += 1
             scaler.step(optimizer)
             scaler.update()
             model.clamp_latent()
@@ -144,6 +148,8 @@ def main() -> None:
             bar.update()
             if step % arguments.log_every == 0 or step == stop:
                 row = {"step": step, "loss": sum(losses) / len(losses), "rate": learning_rate(step, config)}
+                if skipped:
+                    row["skipped"] = skipped
                 row["imagesPerSecond"] = round(len(losses) * config.batch / (time.time() - window_start), 1)
                 if first and (step % arguments.validate_every == 0 or step == stop):
                     model.float_weights = False
@@ -156,7 +162,7 @@ def main() -> None:
                     if isinstance(value, int | float):
                         board.add_scalar(name, value, step)
                 bar.set_postfix(loss=f"{row['loss']:.3f}")
-                losses, window_start = [], time.time()
+                losses, window_start, skipped = [], time.time(), 0
             if first and (step % arguments.save_every == 0 or step == stop):
                 checkpoints.save(checkpoint, step, parts)
     if board:

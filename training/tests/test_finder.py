@@ -52,11 +52,15 @@ def test_targets_have_one_centre_and_forget_ignored_cells():
     ignored[:, :16] = True
     targets = codec.encode(np.array([[42.0, 66.0, 16.0, 0.0]]), ignored, 6)
     assert (targets["heat"] == 1).sum() == 1 and targets["heat"][16, 10] == 1
-    assert np.isclose(targets["heat"][16, 11], np.exp(-1 / (2 * 0.56**2)))  # spread 0.4 + 0.04 * 4 cells
+    assert np.isclose(targets["heat"][16, 11], np.exp(-1 / (2 * 0.6**2)))  # at least 0.6 cells, a tenth of 4 is less
     assert targets["weight"][16, 10] == 1 and targets["weight"][5, 3] == 0 and targets["weight"][5, 20] == 1
     # At the centre's cell: log(16 / 16), then (10.5, 16.5) - (10.5, 16.5), then cos and sin of 0; one cell to the right x is -1.
     assert targets["values"][:, 16, 10].tolist() == [0, 0, 0, 1, 0] and targets["values"][1, 16, 11] == -1
-    assert (targets["positive"] > 0).sum() == 9
+    # exp(-1 / 0.72) = 0.25 beside the centre is above NEAR, exp(-2 / 0.72) is not. A subject of 64 px is uncertain by 1.6 cells: what
+    # is up to 2.87 cells away is near.
+    assert (targets["positive"] > 0).sum() == 5
+    wide = codec.encode(np.array([[66.0, 66.0, 64.0, 0.0]]), NOTHING, 6)["positive"]
+    assert (wide > 0).sum() == 25 and np.isclose(wide[16, 18], np.exp(-4 / (2 * 1.6**2)))
 
 
 def test_loss_of_an_undecided_output():
@@ -66,8 +70,9 @@ def test_loss_of_an_undecided_output():
     positive = torch.tensor([[[1.0, 0.5], [0.0, 0.0]]])
     output, values = torch.zeros(1, 4, 2, 2), torch.zeros(1, 3, 2, 2)
     values[0, 0, 0, 0], values[0, 2, 0, 1] = 2, -1
-    # p = 1/2 everywhere: 0.25 log 2 for the centre, 1/16 of that for its neighbour, one whole, one ignored; L1 (2 + 0.5 * 1) / 1.5.
-    expected = 0.25 * np.log(2) * (1 + 1 / 16 + 1) + 2.5 / 1.5
+    # p = 1/2 everywhere: 0.25 log 2 for the centre, nothing for its half-warm neighbour, 0.25 log 2 for a cold cell, one is ignored;
+    # L1 (2 + 0.5 * 1) / 1.5.
+    expected = 0.25 * np.log(2) * 2 + 2.5 / 1.5
     assert np.isclose(float(centers_loss(output, heat, weight, values, positive)), expected, atol=1e-6)
 
 
