@@ -89,7 +89,7 @@ def train(config: Config, samples: torch.utils.data.Dataset, validations: dict, 
 
     model = GraphModule(build_graph(config.graph), keep_bits=config.keep_bits).to(device, memory_format=torch.channels_last)
     teacher = load_teacher(arguments.teacher).to(device) if arguments.teacher else None
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.rate)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.rate, fused=True)
     scaler = torch.amp.GradScaler(device.type, enabled=arguments.autocast == "fp16")
     average = Average(model, config.average) if config.average else None
     parts = {"model": model, "optimizer": optimizer}
