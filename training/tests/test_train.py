@@ -5,6 +5,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -54,6 +55,23 @@ def test_a_stopped_run_continues_to_the_same_weights(tmp_path, monkeypatch, face
     last = rows(tmp_path / "whole", config)[-1]
     assert last["step"] == 12 and "nme" in last
     assert list((tmp_path / "whole" / config / "tensorboard").glob("events.*"))
+
+
+def test_a_killed_run_continues_to_the_same_weights(tmp_path, monkeypatch, faces):
+    run(monkeypatch, faces, tmp_path / "whole", "smoke")
+    checkpoint = tmp_path / "killed" / "smoke" / "checkpoint.pt"
+    command = [sys.executable, "-m", "training.train", *options(faces, tmp_path / "killed", "smoke", "--save-every", "2")]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        while not checkpoint.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    assert 0 < torch.load(checkpoint, weights_only=True)["step"] < 12
+    run(monkeypatch, faces, tmp_path / "killed", "smoke")
+    whole, continued = (torch.load(tmp_path / name / "smoke" / "checkpoint.pt", weights_only=True) for name in ("whole", "killed"))
+    assert continued["step"] == 12
+    for name, value in whole["model"].items():
+        assert torch.equal(value, continued["model"][name]), name
 
 
 def test_two_processes_have_the_loss_curve_of_one(tmp_path, monkeypatch, faces):
