@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
         help="FOLDER:STEM[:SHARE] of <stem>_train and <stem>_val; repeat to mix sets by share",
     )
     options.add_argument("--backgrounds", type=pathlib.Path, help="zip of pictures without subjects")
-    options.add_argument("--init", type=pathlib.Path, help="checkpoint or master weights to start from; the network there may be narrower")
+    options.add_argument("--init", type=pathlib.Path, help="checkpoint or master weights to start from; may be of a narrower network")
     options.add_argument("--teacher", help="CONFIG:CHECKPOINT to learn from where the configuration has `distillation`")
     options.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("training/runs"))
     options.add_argument("--steps", type=int, help="override the configuration's steps")
@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--limit", type=int, help="use only the first images (for trying things)")
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--workers", type=int, default=1, help="processes that make samples")
-    options.add_argument("--autocast", choices=("bf16", "fp16"), help="convolutions in 16 bits; pays on GPUs")
+    options.add_argument("--autocast", choices=("bf16", "fp16"), help="convolutions in 16 bits; pays on GPUs, bf16 also on CPUs that have it")
     options.add_argument("--compile", action="store_true", help="torch.compile the network; pays on GPUs, needs keep_bits 0")
     options.add_argument("--tensorboard", action="store_true", help="also log to <run>/tensorboard")
     options.add_argument("--log-every", type=int, default=100, help="steps")
