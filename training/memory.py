@@ -1,7 +1,8 @@
 """Measures what training needs: `python -m training.memory` prints bytes and seconds of one step as a Markdown table.
 
 Bytes are those of PyTorch's CPU allocator, taken from its profiler, in one forward and backward pass: "kept" is what lives between
-the two (without weights), "peak" the most at any moment. Rows differ only in how features are kept (training/storage.py).
+the two (without weights), "peak" the most at any moment. Seconds are processor time, of all threads together. Rows differ only in how
+features are kept (training/storage.py).
 """
 
 from __future__ import annotations

@@ -99,7 +99,8 @@ def write_results(runs: pathlib.Path, seeds: list[int], arguments: argparse.Name
         f"Budget: {arguments.budget:,} samples per row (batch {BASE.batch}), seeds {', '.join(map(str, seeds))}, the same samples and steps "
         f"for every row; {BASE.graph.input_size} px, {BASE.graph.channels} channels. NME on held-out labels in percent, one figure per seed. "
         "Bytes are weights and norms at their precision, the pack's size includes graph and manifest. Memory is what lives between forward and "
-        f"backward of a batch of {BASE.batch}, time is of one step of that on one thread. TM and MS are memory and bytes relative to the float row, "
+        f"backward of a batch of {BASE.batch}, step ms the processor time of one forward and backward pass of that on one thread. TM and MS are "
+        "memory and bytes relative to the float row, "
         "BI = NME^2 x TM x MS. Gain is how many points of NME less than another row: the one named, on the same seeds. The paper's figures "
         "(300-W, N = 4, 128 channels, 256 px) are remembered, not checked against its text.",
     ]
