@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    print("| N | weights | features kept | kept MB | of naive float | peak MB | step s |\n| --- | --- | --- | --- | --- | --- | --- |")
+    print("| N | weights | features kept | kept MB | of naive float | peak MB | step ms |\n| --- | --- | --- | --- | --- | --- | --- |")
     for stacks in arguments.stacks:
         shape = GraphConfig(
             stacks=stacks, channels=arguments.channels, growth=arguments.channels // 4, input_size=arguments.input_size
@@ -81,7 +81,7 @@ def main() -> None:
                 whole = whole or need.kept
                 print(
                     f"| {stacks} | {name} | {MODES[bits]} | {need.kept / 1e6:.1f} | {need.kept / whole:.3f} "
-                    f"| {need.peak / 1e6:.1f} | {need.seconds:.2f} |", flush=True,
+                    f"| {need.peak / 1e6:.1f} | {need.seconds * 1000:.0f} |", flush=True,
                 )
 
 
