@@ -35,39 +35,45 @@ def start_from(model: GraphModule, path: pathlib.Path) -> list[str]:
 
     The other network may be narrower: each of its channels becomes the first ones of the same tensor here, part by part where a
     convolution reads a concatenation (the growing of Chen et al., "Net2Net", ICLR 2016, without its exactness, which 1-bit weights
-    cannot have). Heads of another number of landmarks are not taken.
+    cannot have). Heads of another number of landmarks, and what a wider network or one of another topology has, are not taken.
     """
-    if path.suffix == ".safetensors":
-        saved = {name: torch.from_numpy(array.astype("float32")) for name, array in read_safetensors(path)[0].items()}
-    else:
-        saved = trained_weights(torch.load(path, weights_only=True, map_location="cpu"))
-    graph, own, left = model.graph, model.state_dict(), set(model.state_dict())
-    here, there = channels_of(graph), channels_of(graph)
-    places = {graph["input"]["name"]: torch.arange(here[graph["input"]["name"]])}
-    for node in graph["nodes"]:
-        output, sources = node["output"], node["inputs"]
+    saved, own, taken = weights_of(path), model.state_dict(), set()
+    image = model.graph["input"]["name"]
+    here = channels_of(model.graph)
+    places = {image: torch.arange(here[image])}  # which channels of a tensor here are the other network's
+    for node in model.graph["nodes"]:
+        output, first, parts = node["output"], 0, []
+        for source in node["inputs"]:
+            parts.append(places[source] + first)
+            first += here[source]
+        places[output] = read = torch.cat(parts)
         if node["op"] == "conv2d":
             name = "weights." + key(node["weight"])
-            there[output] = saved[name].shape[0] if name in saved else 0
-        else:
-            there[output] = sum(there[source] for source in sources)
-        offset, parts = 0, []
-        for source in sources:
-            parts.append(places[source] + offset)
-            offset += here[source]
-        read = torch.cat(parts)
-        places[output] = read if node["op"] != "conv2d" else torch.arange(min(there[output], here[output]))
-        if node["op"] == "conv2d" and node["output"] in model.heads and there[output] != here[output]:
-            continue
-        if node["op"] == "conv2d":
-            block = saved.get(name)
-            if block is not None and block.shape[2:] == own[name].shape[2:] and there[output] <= here[output] and block.shape[1] == len(read):
-                own[name][places[output][:, None], read[None]] = block
-                left.discard(name)
+            block = saved.get(name, torch.empty(0))
+            is_depthwise = node.get("groups", 1) > 1
+            if not is_depthwise:
+                places[output] = torch.arange(len(block) if len(block) <= here[output] else 0)
+            fan_in = 1 if is_depthwise else len(read)
+            has_place = 0 < len(block) == len(places[output])
+            is_other_head = output in model.heads and len(block) != here[output]
+            if has_place and block.shape[1:] == (fan_in, *own[name].shape[2:]) and not is_other_head:
+                own[name][places[output][:, None], torch.arange(1) if is_depthwise else read] = block
+                taken.add(name)
         elif node["op"] == "requantize":
             for part in ("gamma", "beta", "mean", "variance"):
                 name = f"norms.{key(node['norm'])}.{part}"
                 if name in saved and len(saved[name]) == len(read):
                     own[name][read] = saved[name]
-                    left.discard(name)
-    return sorted(left)
+                    taken.add(name)
+            clip = f"norms.{key(node['norm'])}.log_clip"
+            if clip in saved and clip in own:
+                own[clip].copy_(saved[clip])
+                taken.add(clip)
+    return sorted(set(own) - taken)
+
+
+def weights_of(path: pathlib.Path) -> dict[str, torch.Tensor]:
+    """Tensors by name of a checkpoint of `save` or of master weights (.safetensors), float32."""
+    if path.suffix == ".safetensors":
+        return {name: torch.from_numpy(array.astype("float32")) for name, array in read_safetensors(path)[0].items()}
+    return trained_weights(torch.load(path, weights_only=True, map_location="cpu"))

@@ -1,7 +1,8 @@
 """Measures what training needs: `python -m training.memory` prints bytes and seconds of one step as a Markdown table.
 
 Bytes are those of PyTorch's CPU allocator, taken from its profiler, in one forward and backward pass: "kept" is what lives between
-the two (without weights), "peak" the most at any moment. Rows differ only in how features are kept (training/storage.py).
+the two (without weights), "peak" the most at any moment. Seconds are processor time, of all threads together. Rows differ only in how
+features are kept (training/storage.py).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ MODES = {0: "naive", 32: "recomputed", 16: "16 bits", 8: "8 bits", 6: "6 bits"}
 
 @dataclasses.dataclass
 class Need:
-    """Bytes between forward and backward, bytes at the peak, seconds of a step (the fastest of those timed)."""
+    """Bytes between forward and backward, bytes at the peak, processor seconds of a step (the fastest of those timed)."""
 
     kept: int
     peak: int
@@ -53,9 +54,9 @@ def measure(graph: GraphConfig, keep_bits: int, batch: int = 4, repeats: int = 3
 
     seconds = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = time.process_time()
         step()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     return Need(allocated(lambda: model(image))[-1], max(allocated(step)), min(seconds))
 
 
@@ -68,7 +69,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    print("| N | weights | features kept | kept MB | of naive float | peak MB | step s |\n| --- | --- | --- | --- | --- | --- | --- |")
+    print("| N | weights | features kept | kept MB | of naive float | peak MB | step ms |\n| --- | --- | --- | --- | --- | --- | --- |")
     for stacks in arguments.stacks:
         shape = GraphConfig(
             stacks=stacks, channels=arguments.channels, growth=arguments.channels // 4, input_size=arguments.input_size
@@ -80,7 +81,7 @@ def main() -> None:
                 whole = whole or need.kept
                 print(
                     f"| {stacks} | {name} | {MODES[bits]} | {need.kept / 1e6:.1f} | {need.kept / whole:.3f} "
-                    f"| {need.peak / 1e6:.1f} | {need.seconds:.2f} |", flush=True,
+                    f"| {need.peak / 1e6:.1f} | {need.seconds * 1000:.0f} |", flush=True,
                 )
 
 

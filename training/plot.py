@@ -15,13 +15,14 @@ from matplotlib import pyplot as plt
 def draw(logs: dict[str, pathlib.Path], out: pathlib.Path, batch: int) -> None:
     """Loss and validation NME over samples seen, one line per label; writes a picture."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), constrained_layout=True)
-    for label, path in logs.items():
+    for i, (label, path) in enumerate(logs.items()):
+        style = {"label": label, "color": f"C{i}", "linestyle": ("-", "--", ":")[i // 10]}
         rows = [json.loads(line) for line in path.read_text().splitlines()]
-        left.plot([r["step"] * batch / 1000 for r in rows], [r["loss"] for r in rows], label=label)
+        left.plot([r["step"] * batch / 1000 for r in rows], [r["loss"] for r in rows], **style)
         scored = [r for r in rows if "nme" in r]
-        right.plot([r["step"] * batch / 1000 for r in scored], [r["nme"] for r in scored], marker="o", markersize=3, label=label)
-    left.set(xlabel="samples seen (thousands)", ylabel="training loss, all heads")
-    right.set(xlabel="samples seen (thousands)", ylabel="NME on validation faces, %")
+        right.plot([r["step"] * batch / 1000 for r in scored], [r["nme"] for r in scored], marker="o", markersize=3, **style)
+    left.set(xlabel="samples seen (thousands)", ylabel="training loss, all heads", yscale="log")
+    right.set(xlabel="samples seen (thousands)", ylabel="NME on validation faces, %", yscale="log")
     for axes in (left, right):
         axes.grid(alpha=0.3)
     right.legend(fontsize=7)

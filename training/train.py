@@ -18,6 +18,7 @@ import torch
 from tqdm import tqdm
 
 from training import checkpoints, distributed
+from training.config import Config
 from training.configs import load_config
 from training.evaluate import evaluate
 from training.graph import build_graph
@@ -36,51 +37,59 @@ def load_teacher(text: str) -> GraphModule:
     return teacher.eval().requires_grad_(False)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", default="face")
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """The options of a run."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--config", default="face")
+    options.add_argument(
         "--data", type=parse_source, action="append", required=True,
         help="FOLDER:STEM[:SHARE] of <stem>_train and <stem>_val; repeat to mix sets by share",
     )
-    parser.add_argument("--backgrounds", type=pathlib.Path, help="zip of pictures without subjects")
-    parser.add_argument("--init", type=pathlib.Path, help="checkpoint or master weights to start from; the network there may be narrower")
-    parser.add_argument("--teacher", help="CONFIG:CHECKPOINT to learn from where the configuration has `distillation`")
-    parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("training/runs"))
-    parser.add_argument("--steps", type=int, help="override the configuration's steps")
-    parser.add_argument("--rate", type=float, help="override the configuration's peak learning rate")
-    parser.add_argument("--seed", type=int, help="override the configuration's seed")
-    parser.add_argument("--limit", type=int, help="use only the first images (for trying things)")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=1, help="processes that make samples")
-    parser.add_argument("--autocast", choices=("bf16", "fp16"), help="convolutions in 16 bits; pays on GPUs")
-    parser.add_argument("--compile", action="store_true", help="torch.compile the network; pays on GPUs, needs keep_bits 0")
-    parser.add_argument("--tensorboard", action="store_true", help="also log to <run>/tensorboard")
-    parser.add_argument("--log-every", type=int, default=100, help="steps")
-    parser.add_argument("--validate-every", type=int, default=1000, help="steps")
-    parser.add_argument("--save-every", type=int, default=250, help="steps")
-    parser.add_argument("--stop-after", type=int, help="stop after this step, as a kill would (the schedule stays)")
-    arguments = parser.parse_args()
+    options.add_argument("--backgrounds", type=pathlib.Path, help="zip of pictures without subjects")
+    options.add_argument("--init", type=pathlib.Path, help="checkpoint or master weights to start from; may be of a narrower network")
+    options.add_argument("--teacher", help="CONFIG:CHECKPOINT to learn from where the configuration has `distillation`")
+    options.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("training/runs"))
+    options.add_argument("--steps", type=int, help="override the configuration's steps")
+    options.add_argument("--rate", type=float, help="override the configuration's peak learning rate")
+    options.add_argument("--seed", type=int, help="override the configuration's seed")
+    options.add_argument("--limit", type=int, help="use only the first images (for trying things)")
+    options.add_argument("--threads", type=int, default=2)
+    options.add_argument("--workers", type=int, default=1, help="processes that make samples")
+    options.add_argument("--autocast", choices=("bf16", "fp16"), help="convolutions in 16 bits; pays on GPUs, bf16 also on CPUs that have it")
+    options.add_argument("--compile", action="store_true", help="torch.compile the network; pays on GPUs, needs keep_bits 0")
+    options.add_argument("--tensorboard", action="store_true", help="also log to <run>/tensorboard")
+    options.add_argument("--log-every", type=int, default=100, help="steps")
+    options.add_argument("--validate-every", type=int, default=1000, help="steps")
+    options.add_argument("--save-every", type=int, default=250, help="steps")
+    options.add_argument("--stop-after", type=int, help="stop after this step, as a kill would (the schedule stays)")
+    return options
 
+
+def main() -> None:
+    arguments = parser().parse_args()
     config = load_config(arguments.config)
     changes = {name: getattr(arguments, name) for name in ("steps", "rate", "seed") if getattr(arguments, name) is not None}
     config = dataclasses.replace(config, **changes)
     if (config.distillation > 0) != (arguments.teacher is not None):
         raise SystemExit(f"distillation is {config.distillation}, --teacher {arguments.teacher}: expected both or neither")
+    task = TASKS[config.task]
+    data = load_mixture(arguments.data, "train", arguments.limit)
+    backgrounds = read_backgrounds(arguments.backgrounds, task.backgrounds) if arguments.backgrounds else []
+    validations = task.validations(arguments.data, arguments.backgrounds, config, arguments.limit or 300)
+    train(config, task.samples(data, backgrounds, config, 0, config.steps * config.batch), validations, arguments)
+
+
+def train(config: Config, samples: torch.utils.data.Dataset, validations: dict, arguments: argparse.Namespace) -> None:
+    """Runs a configuration, or the rest of it, on samples 0 to steps * batch; `arguments` are those of `parser`."""
     device = distributed.start()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(config.seed)
     run = arguments.runs / config.name
     run.mkdir(parents=True, exist_ok=True)
 
-    task = TASKS[config.task]
-    data = load_mixture(arguments.data, "train", arguments.limit)
-    backgrounds = read_backgrounds(arguments.backgrounds, task.backgrounds) if arguments.backgrounds else []
-    validations = task.validations(arguments.data, arguments.backgrounds, config, arguments.limit or 300)
-
     model = GraphModule(build_graph(config.graph), keep_bits=config.keep_bits).to(device, memory_format=torch.channels_last)
     teacher = load_teacher(arguments.teacher).to(device) if arguments.teacher else None
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.rate)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.rate, fused=True)
     scaler = torch.amp.GradScaler(device.type, enabled=arguments.autocast == "fp16")
     average = Average(model, config.average) if config.average else None
     parts = {"model": model, "optimizer": optimizer}
@@ -98,7 +107,6 @@ def main() -> None:
     if arguments.autocast:
         cast = torch.autocast(device.type, {"bf16": torch.bfloat16, "fp16": torch.float16}[arguments.autocast])
 
-    samples = task.samples(data, backgrounds, config, 0, config.steps * config.batch)
     loader = torch.utils.data.DataLoader(
         samples, batch_sampler=distributed.BatchShare(config.batch, step, config.steps), num_workers=arguments.workers,
         prefetch_factor=4 if arguments.workers else None, pin_memory=device.type == "cuda",
@@ -125,7 +133,7 @@ def main() -> None:
             image, *targets = (t.to(device, non_blocking=True) for t in (image, *targets))
             with cast:
                 outputs = [logits.float() for logits in network(image)]
-            loss = task.loss(outputs, targets, config)
+            loss = TASKS[config.task].loss(outputs, targets, config)
             if teacher is not None:
                 with torch.no_grad():
                     taught = teacher(image)[-1]
@@ -170,7 +178,7 @@ def main() -> None:
     distributed.stop()
 
 
-def evaluate_with(average: Average | None, model: GraphModule, validations: dict, config) -> dict:
+def evaluate_with(average: Average | None, model: GraphModule, validations: dict, config: Config) -> dict:
     """Figures of the averaged weights where the run keeps them; the network's own are put back."""
     if average is None:
         return evaluate(model, validations, config)

@@ -5,12 +5,14 @@ import json
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
 
 from training import train
 from training.checkpoints import start_from
+from training.export import save_master
 from training.graph import GraphConfig, build_graph
 from training.images import Source, parse_source
 from training.model import GraphModule
@@ -55,6 +57,23 @@ def test_a_stopped_run_continues_to_the_same_weights(tmp_path, monkeypatch, face
     assert list((tmp_path / "whole" / config / "tensorboard").glob("events.*"))
 
 
+def test_a_killed_run_continues_to_the_same_weights(tmp_path, monkeypatch, faces):
+    run(monkeypatch, faces, tmp_path / "whole", "smoke")
+    checkpoint = tmp_path / "killed" / "smoke" / "checkpoint.pt"
+    command = [sys.executable, "-m", "training.train", *options(faces, tmp_path / "killed", "smoke", "--save-every", "2")]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        while not checkpoint.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    assert 0 < torch.load(checkpoint, weights_only=True)["step"] < 12
+    run(monkeypatch, faces, tmp_path / "killed", "smoke")
+    whole, continued = (torch.load(tmp_path / name / "smoke" / "checkpoint.pt", weights_only=True) for name in ("whole", "killed"))
+    assert continued["step"] == 12
+    for name, value in whole["model"].items():
+        assert torch.equal(value, continued["model"][name]), name
+
+
 def test_two_processes_have_the_loss_curve_of_one(tmp_path, monkeypatch, faces):
     extra = ("--steps", "4", "--log-every", "1")
     run(monkeypatch, faces, tmp_path / "one", "smoke", *extra)
@@ -75,17 +94,85 @@ def test_a_teacher_and_its_weight_come_together(tmp_path, monkeypatch, faces):
         run(monkeypatch, faces, tmp_path, "smoke", "--teacher", "smoke:none.pt")
 
 
-def test_a_warm_start_takes_everything_but_heads(tmp_path):
-    torch.manual_seed(1)
-    other = GraphModule(build_graph(GraphConfig(landmarks=68, channels=16, growth=4, input_size=64)))
-    torch.save({"model": other.state_dict()}, tmp_path / "checkpoint.pt")
-    model = GraphModule(build_graph(GraphConfig(landmarks=16, channels=16, growth=4, input_size=64, stem_kernel=5)))
-    head, stem = model.weights["u1/head"].clone(), model.weights["stem"].clone()
-    left = start_from(model, tmp_path / "checkpoint.pt")
+def small(**changed) -> GraphModule:
+    shape = {"landmarks": 5, "stacks": 2, "order": 1, "channels": 16, "growth": 4, "depth": 1, "input_size": 32}
+    return GraphModule(build_graph(GraphConfig(**shape | changed)))
+
+
+def saved(model: GraphModule, folder: pathlib.Path) -> pathlib.Path:
+    """A checkpoint of the network, after statistics of its own have been put into its norms."""
+    for name, value in model.state_dict().items():
+        if name.startswith("norms."):
+            value.copy_(torch.rand_like(value) + 0.5)
+    torch.save({"model": model.state_dict()}, folder / "checkpoint.pt")
+    return folder / "checkpoint.pt"
+
+
+@pytest.mark.parametrize("shape", [{}, {"learned_clip": True}, {"depthwise_growth": True}, {"refinements": 1}, {"weights": "t2"}])
+def test_a_warm_start_from_an_equal_shape_is_the_same_network(tmp_path, shape):
+    other, model = small(**shape), small(**shape)
+    assert start_from(model, saved(other, tmp_path)) == []
+    image = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
+    with torch.no_grad():
+        for a, b in zip(other.eval()(image), model.eval()(image), strict=True):
+            assert torch.equal(a, b)
+
+
+def test_a_warm_start_takes_master_weights(tmp_path):
+    other, model = small(), small()
+    save_master(other, tmp_path / "m.safetensors")
+    assert start_from(model, tmp_path / "m.safetensors") == []
+    assert torch.equal(model.weights["u0/d0/neck"], other.weights["u0/d0/neck"].half().float())
+
+
+def test_a_warm_start_leaves_heads_of_other_landmarks_and_other_kernels(tmp_path):
+    other, model = small(), small(landmarks=7, stem_kernel=5)
+    names = ("u0/head", "u1/head", "stem")
+    before = {name: model.weights[name].clone() for name in names}
+    assert start_from(model, saved(other, tmp_path)) == sorted(f"weights.{name}" for name in names)
+    assert all(torch.equal(model.weights[name], before[name]) for name in names)
     assert torch.equal(model.weights["u0/d0/neck"], other.weights["u0/d0/neck"])
-    assert torch.equal(model.weights["u1/head"], head) and torch.equal(model.weights["stem"], stem)
-    assert {"weights.u0/head", "weights.u1/head", "weights.stem"} < set(left)
-    assert all("head" in name or "stem" in name for name in left)
+    assert torch.equal(model.norms["u1/head"].mean, other.norms["u1/head"].mean)
+
+
+def test_a_wider_network_starts_with_the_narrower_one_in_its_first_channels(tmp_path):
+    other, model = small(), small(channels=24, growth=6)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assert start_from(model, saved(other, tmp_path)) == []
+    # The first bottleneck reads the stem: 16 of 24 inputs, 4 * 4 = 16 of 4 * 6 = 24 outputs.
+    assert torch.equal(model.weights["u0/d0/neck"][:16, :16], other.weights["u0/d0/neck"])
+    assert torch.equal(model.weights["u0/d0/neck"][16:], before["weights.u0/d0/neck"][16:])
+    assert torch.equal(model.weights["u0/d0/neck"][:, 16:], before["weights.u0/d0/neck"][:, 16:])
+    # Growth: 3x3, 4 of 6 outputs. All landmarks of a head, 16 of 24 inputs. Stem: all colours.
+    assert torch.equal(model.weights["u1/u0/grow"][:4, :16], other.weights["u1/u0/grow"])
+    assert torch.equal(model.weights["u1/head"][:, :16], other.weights["u1/head"])
+    assert torch.equal(model.weights["stem"][:16], other.weights["stem"])
+    # The second U-Net's up block reads what came up (24), the skip (24) and the first one's growth feature (6): the narrower
+    # one's 16 + 16 + 4 channels are 0..15, 24..39 and 48..51 of those.
+    read = [*range(16), *range(24, 40), *range(48, 52)]
+    rest = [i for i in range(54) if i not in read]
+    wide, narrow = model.weights["u1/u0/neck"], other.weights["u1/u0/neck"]
+    assert wide.shape == (24, 54, 1, 1) and narrow.shape == (16, 36, 1, 1)
+    assert torch.equal(wide[:16][:, read], narrow)
+    assert torch.equal(wide[:16][:, rest], before["weights.u1/u0/neck"][:16][:, rest])
+    for part in ("gamma", "beta", "mean", "variance"):
+        norm = getattr(model.norms["u1/u0/neck"], part)
+        assert torch.equal(norm[read], getattr(other.norms["u1/u0/neck"], part))
+        assert torch.equal(norm[rest], before[f"norms.u1/u0/neck.{part}"][rest])
+
+
+def test_depthwise_filters_follow_their_channels(tmp_path):
+    other, model = small(depthwise_growth=True), small(channels=24, growth=6, depthwise_growth=True)
+    assert start_from(model, saved(other, tmp_path)) == []
+    assert torch.equal(model.weights["u0/d0/depthwise"][:16], other.weights["u0/d0/depthwise"])
+
+
+def test_a_warm_start_takes_nothing_of_wider_tensors(tmp_path):
+    other, model = small(channels=24, growth=6), small()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    left = start_from(model, saved(other, tmp_path))
+    assert left == sorted(before)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_sources_are_folder_stem_and_share():
