@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 
 import torch
 
@@ -10,6 +11,9 @@ from training.graph import channels_of
 from training.model import GraphModule, key
 from training.pack import read_safetensors
 from training.schedule import trained_weights
+
+REFINED = re.compile(r"^norms\.p\d+/")
+"""Start of the name of a norm of a further pass."""
 
 
 def save(path: pathlib.Path, step: int, parts: dict[str, object]) -> None:
@@ -35,7 +39,7 @@ def start_from(model: GraphModule, path: pathlib.Path) -> list[str]:
 
     The other network may be narrower: each of its channels becomes the first ones of the same tensor here, part by part where a
     convolution reads a concatenation (the growing of Chen et al., "Net2Net", ICLR 2016, without its exactness, which 1-bit weights
-    cannot have). Heads of another number of landmarks, and what a wider network or one of another topology has, are not taken.
+    cannot have). A further pass starts from the norms of the first. Heads of another number of landmarks, and what a wider network or one of another topology has, are not taken.
     """
     saved, own, taken = weights_of(path), model.state_dict(), set()
     image = model.graph["input"]["name"]
@@ -62,8 +66,9 @@ def start_from(model: GraphModule, path: pathlib.Path) -> list[str]:
         elif node["op"] == "requantize":
             for part in ("gamma", "beta", "mean", "variance"):
                 name = f"norms.{key(node['norm'])}.{part}"
-                if name in saved and len(saved[name]) == len(read):
-                    own[name][read] = saved[name]
+                source = name if name in saved else REFINED.sub("norms.", name)
+                if source in saved and len(saved[source]) == len(read):
+                    own[name][read] = saved[source]
                     taken.add(name)
             clip = f"norms.{key(node['norm'])}.log_clip"
             if clip in saved and clip in own:
