@@ -11,7 +11,7 @@ CONFIG = Config(
     roi_scale=1.0,
     upright=None,
     average=0.999,
-    presence=0.4,
+    presence=0.3,
     license=FACE.license,
     data=FACE.data,
 )
