@@ -60,7 +60,6 @@ abstract class Export {
     this.image(this.centered(), input.name, input.shift);
     for (const node of neededNodes(this.model, outputs)) {
       const [first] = node.inputs;
-      if (first === undefined) throw new Error(`${node.output} has no input`);
       if (node.op === 'conv2d') this.convolution(node, first);
       else if (node.op === 'requantize') this.requantization(node, this.joined(node, first));
       else this.resize(node.op, first, node.output);
