@@ -1,43 +1,72 @@
 /**
- * What the benchmark page hands to the script that opened it, and the statistics both use. Plain data and numbers.
+ * What the benchmark pages hand to the script that opened them, and the statistics both use. Plain data and numbers.
  */
+import type { Row } from './rows';
 
-/** What one call computes: the network on a finished crop, or all that a followed face costs (crop, network, decoding). */
-export type Workload = 'network' | 'face';
+/**
+ * What one call computes. network: the network on a finished crop. frame: from a photo to landmarks; where the engine alone is
+ * measured, in a known region, and where a package is, as it does while it follows a subject.
+ */
+export const WORKLOADS = ['network', 'frame'] as const;
+export type Workload = (typeof WORKLOADS)[number];
 
-/** One engine on one workload. */
-export interface Contestant {
-  /** 'relaxed', 'simd128', 'tfjs-wasm', 'webgpu'. */
-  readonly engine: string;
-  /** For people: what runs. */
+/** What a page says once it is loaded and has found landmarks in its first photo. */
+export interface Start {
+  /** For people: versions, device. */
   readonly description: string;
+  /** Milliseconds from the start of navigation to the first landmarks. */
+  readonly coldStartMs: number;
+  /** Of all convolutions; null where the graph is not ours. */
+  readonly multiplyAdds: number | null;
   readonly kernels: readonly string[];
-  /** Milliseconds of each call, by round; all engines are called in turn within a round. */
-  readonly rounds: Readonly<Record<Workload, readonly (readonly number[])[]>>;
+  /** Heatmaps of the first photo's crop, HWC, rounded; null where the graph is not ours. */
+  readonly heatmaps: readonly number[] | null;
+}
+
+/** Milliseconds of each call of one turn. */
+export interface Turn extends Readonly<Record<Workload, readonly number[]>> {
+  /** The first call on the turn's photo, which the others do not hold: here a package has to find its subject. */
+  readonly firstMs: number;
+  /** Subjects in the last call; null where the region is given. */
+  readonly found: number | null;
+}
+
+/** One row with all its turns. Undefined: the row rested in that round. */
+export interface Contestant {
+  readonly row: Row;
+  readonly start: Start;
+  readonly rounds: readonly (Turn | undefined)[];
+  /** What the page downloads: raw, and as brotli at quality 11 makes it. */
+  readonly download: { readonly rawBytes: number; readonly brotliBytes: number };
+  /** Milliseconds that the page's main thread is busy for a frame. */
+  readonly mainThreadMs: number;
+  /** Bytes of JavaScript and WASM in page and workers after so many frames; null where the browser does not tell. */
+  readonly memory: { readonly frames: number; readonly bytes: number | null };
 }
 
 export interface Agreement {
-  readonly engine: string;
-  /** Heatmap values that differ from those of the relaxed engine; for the float graph, not expected to be 0. */
+  readonly row: string;
+  /** Heatmap values that differ from those of our first engine; in float and int8 not expected to be 0. */
   readonly differing: number;
   readonly values: number;
-  /** Largest distance of a landmark from that of the relaxed engine, crop pixels. */
+  /** Largest distance of a landmark from that of our first engine, crop pixels. */
   readonly farthestPixels: number;
 }
 
 export interface Measurement {
-  readonly pack: { readonly name: string; readonly sha256: string };
-  readonly multiplyAdds: number;
+  readonly packs: readonly { readonly name: string; readonly sha256: string }[];
   readonly contestants: readonly Contestant[];
   readonly agreements: readonly Agreement[];
-  /** Engines that could not run here, and why. */
-  readonly absent: readonly { readonly engine: string; readonly reason: string }[];
+  /** Rows that could not run here, and why. */
+  readonly absent: readonly { readonly row: string; readonly reason: string }[];
 }
 
 export interface BenchOptions {
   readonly rounds: number;
-  /** Each engine's turn in a round lasts this long, and one call at least. */
+  /** Each row's turn in a round lasts about this long, and a call of each workload at least. */
   readonly turnMs: number;
+  /** Frames before memory is read. */
+  readonly frames: number;
 }
 
 /** NaN for none. */
@@ -52,4 +81,18 @@ export function quantile(values: readonly number[], share: number): number {
   const low = sorted[Math.floor(place)] ?? NaN;
   const high = sorted[Math.ceil(place)] ?? NaN;
   return low + (high - low) * (place - Math.floor(place));
+}
+
+/** How many times as long `slow` takes as `fast`, within each round in which both ran. */
+export function ratiosByRound(
+  slow: Contestant,
+  fast: Contestant,
+  workload: Workload,
+): readonly number[] {
+  return slow.rounds.flatMap((turn, round) => {
+    const other = fast.rounds[round];
+    if (turn === undefined || other === undefined) return [];
+    const ratio = median(turn[workload]) / median(other[workload]);
+    return Number.isFinite(ratio) ? [ratio] : [];
+  });
 }

@@ -1,11 +1,15 @@
 /**
- * From times to figures: medians, multiply-adds per second, ratios within rounds, and the table for people.
+ * From times to figures: medians, multiply-adds per second, ratios within rounds, bars. Numbers only; table.ts and plot.ts show
+ * them.
  */
+import { judge, round, type Bar } from './bars';
 import {
   median,
   quantile,
-  type Agreement,
+  ratiosByRound,
+  WORKLOADS,
   type BenchOptions,
+  type Contestant,
   type Measurement,
   type Workload,
 } from './measurement';
@@ -21,147 +25,117 @@ export interface Machine {
 }
 
 /** Milliseconds per call. */
-interface Times {
+export interface Times {
   readonly p50Ms: number;
+  readonly p95Ms: number;
   /** The call that other work on the machine disturbed least. */
   readonly bestMs: number;
   readonly calls: number;
 }
 
-interface EngineReport extends Readonly<Record<Workload, Times>> {
-  readonly engine: string;
+export interface RowReport {
+  readonly row: string;
+  readonly label: string;
   readonly description: string;
-  /** 10^9 multiply-adds per second of the network alone, at the median and at the best call. */
-  readonly gigaMultiplyAdds: { readonly p50: number; readonly best: number };
-  /** What one thread of the machine that it was measured on can do at most, same unit; bench/README.md says how. */
-  readonly ceiling: readonly [number, number] | null;
+  /** null: the row has no such call. */
+  readonly network: Times | null;
+  readonly frame: Times | null;
+  /** Median of the first calls on a photo. */
+  readonly firstFrameMs: number;
+  /** Share of the turns in which a subject was found; null where its region is given. */
+  readonly found: number | null;
+  /** 10^9 multiply-adds per second of the network alone. */
+  readonly gigaMultiplyAdds: { readonly p50: number; readonly best: number } | null;
+  readonly coldStartMs: number;
+  readonly download: Contestant['download'];
+  readonly mainThreadMs: number;
+  readonly memory: Contestant['memory'];
+  readonly kernels: readonly string[];
 }
 
-/** How many times as long as the relaxed engine takes: within each round, then over all rounds. */
-interface Ratio {
-  readonly engine: string;
+/** How many times as long as the base of its task a row takes: within each round, then over all rounds. */
+export interface Ratio {
+  readonly row: string;
+  readonly base: string;
   readonly workload: Workload;
   readonly p50: number;
   readonly quartiles: readonly [number, number];
-  /** Of the least disturbed calls. */
-  readonly best: number;
 }
 
 export interface BenchReport {
   readonly date: string;
   readonly machine: Machine;
-  readonly pack: Measurement['pack'];
-  readonly multiplyAdds: number;
+  readonly packs: Measurement['packs'];
   readonly options: BenchOptions;
-  readonly engines: readonly EngineReport[];
+  readonly rows: readonly RowReport[];
   readonly ratios: readonly Ratio[];
-  readonly agreements: readonly Agreement[];
+  readonly bars: readonly Bar[];
+  readonly agreements: Measurement['agreements'];
   readonly absent: Measurement['absent'];
-  readonly prediction: { readonly text: string; readonly holds: boolean };
 }
 
-const BASE = 'relaxed';
-const PEER = 'tfjs-wasm';
-/** Written down before the first measurement. */
-const PREDICTED_RATIO = 3;
-/** Kernels measured on 1x1 convolutions of this network's shapes, Chromium 156, one thread of a 2-core server. */
-const CEILINGS: Readonly<Record<string, readonly [number, number]>> = {
-  relaxed: [82, 89],
-  simd128: [34, 36],
-};
-const WORKLOADS = ['network', 'face'] as const;
+/** The row that others of a task are compared with: the engine for networks, the whole package for frames of packages. */
+function baseOf({ row, start }: Contestant): string {
+  return `${row.task}/${start.multiplyAdds === null ? 'bitmarks' : 'relaxed'}`;
+}
 
 export function summarize(
   measurement: Measurement,
   options: BenchOptions,
   machine: Machine,
 ): BenchReport {
-  const { contestants, multiplyAdds, pack, agreements, absent } = measurement;
-  const base = contestants.find(({ engine }) => engine === BASE);
-  const engines = contestants.map(({ engine, description, rounds }): EngineReport => {
-    const network = timesOf(rounds.network);
-    return {
-      ...{ engine, description, network, face: timesOf(rounds.face) },
-      gigaMultiplyAdds: {
-        p50: round(multiplyAdds / network.p50Ms / 1e6),
-        best: round(multiplyAdds / network.bestMs / 1e6),
-      },
-      ceiling: CEILINGS[engine] ?? null,
-    };
-  });
-  const ratios = contestants
-    .filter(({ engine }) => engine !== BASE)
-    .flatMap(({ engine, rounds }) =>
-      WORKLOADS.map((workload): Ratio => {
-        const perRound = rounds[workload].map(
-          (times, i) => median(times) / median(base?.rounds[workload][i] ?? []),
-        );
-        const quartiles = [
-          round(quantile(perRound, 0.25)),
-          round(quantile(perRound, 0.75)),
-        ] as const;
-        const best = round(bestOf(rounds[workload]) / bestOf(base?.rounds[workload] ?? []));
-        return { engine, workload, p50: round(median(perRound)), quartiles, best };
-      }),
-    );
-  const reached = ratios.find(({ engine, workload }) => engine === PEER && workload === 'network');
+  const { contestants, packs, agreements, absent } = measurement;
   return {
     date: new Date().toISOString().slice(0, 10),
-    ...{ machine, pack, multiplyAdds, options, engines, ratios, agreements, absent },
-    prediction: {
-      text: `the network takes at least ${PREDICTED_RATIO} times as long in float on tfjs-backend-wasm as on the relaxed engine`,
-      holds: reached !== undefined && reached.p50 >= PREDICTED_RATIO,
-    },
+    ...{ machine, packs, options },
+    rows: contestants.map(rowReport),
+    ratios: contestants.flatMap((contestant) => ratiosOf(contestant, contestants)),
+    bars: judge(contestants),
+    ...{ agreements, absent },
   };
 }
 
-export function printTable(report: BenchReport): void {
-  const { machine, engines, ratios, agreements, absent, prediction, multiplyAdds } = report;
-  console.log(
-    `${machine.cpu}, ${machine.cores} cores, load ${machine.load.join(' ')}, ${machine.browser}\n` +
-      `${report.pack.name}: ${(multiplyAdds / 1e6).toFixed(1)} million multiply-adds; ` +
-      `${report.options.rounds} rounds, engines in turn\n`,
-  );
-  console.table(
-    Object.fromEntries(
-      engines.map(({ engine, network, face, gigaMultiplyAdds, ceiling }) => [
-        engine,
-        {
-          'network ms p50': network.p50Ms,
-          'network ms best': network.bestMs,
-          'face ms p50': face.p50Ms,
-          'face ms best': face.bestMs,
-          'G madd/s p50': gigaMultiplyAdds.p50,
-          'G madd/s best': gigaMultiplyAdds.best,
-          'kernel ceiling': ceiling?.join('..') ?? '',
-        },
-      ]),
-    ),
-  );
-  for (const { engine, workload, p50, quartiles, best } of ratios) {
-    console.log(
-      `${engine} / ${BASE}, ${workload}: ${p50} times as long (middle half of the rounds ${quartiles.join('..')}; best calls ${best})`,
-    );
-  }
-  for (const { engine, differing, values, farthestPixels } of agreements) {
-    console.log(
-      `${engine} against ${BASE}: ${differing} of ${values} heatmap values differ, landmarks at most ${farthestPixels.toFixed(3)} crop pixels apart`,
-    );
-  }
-  for (const { engine, reason } of absent) console.log(`${engine} did not run: ${reason}`);
-  console.log(`prediction ${prediction.holds ? 'holds' : 'FAILED'}: ${prediction.text}`);
+function ratiosOf(contestant: Contestant, all: readonly Contestant[]): readonly Ratio[] {
+  return WORKLOADS.flatMap((workload): readonly Ratio[] => {
+    // Networks of all kinds are compared with our engine; it alone has the workload.
+    const base = workload === 'network' ? `${contestant.row.task}/relaxed` : baseOf(contestant);
+    const other = all.find(({ row }) => row.id === base);
+    if (other === undefined || other === contestant) return [];
+    const ratios = ratiosByRound(contestant, other, workload);
+    if (ratios.length === 0) return [];
+    const quartiles = [round(quantile(ratios, 0.25)), round(quantile(ratios, 0.75))] as const;
+    return [{ row: contestant.row.id, base, workload, p50: round(median(ratios)), quartiles }];
+  });
 }
 
-function timesOf(rounds: readonly (readonly number[])[]): Times {
-  const all = rounds.flat();
-  return { p50Ms: round(median(all)), bestMs: round(bestOf(rounds)), calls: all.length };
+function rowReport(contestant: Contestant): RowReport {
+  const { row, start, rounds, download, mainThreadMs, memory } = contestant;
+  const turns = rounds.filter((turn) => turn !== undefined);
+  const network = timesOf(turns.flatMap((turn) => turn.network));
+  const found = turns.flatMap((turn) => (turn.found === null ? [] : [turn.found > 0 ? 1 : 0]));
+  const { multiplyAdds } = start;
+  const speed = (ms: number): number => round((multiplyAdds ?? NaN) / ms / 1e6);
+  return {
+    ...{ row: row.id, label: row.label, description: start.description },
+    ...{ network, frame: timesOf(turns.flatMap((turn) => turn.frame)) },
+    firstFrameMs: round(median(turns.map(({ firstMs }) => firstMs))),
+    found: found.length === 0 ? null : round(found.reduce((sum, is) => sum + is, 0) / found.length),
+    gigaMultiplyAdds:
+      network === null || multiplyAdds === null
+        ? null
+        : { p50: speed(network.p50Ms), best: speed(network.bestMs) },
+    coldStartMs: round(start.coldStartMs),
+    ...{ download, memory, kernels: start.kernels },
+    mainThreadMs: round(mainThreadMs),
+  };
 }
 
-function bestOf(rounds: readonly (readonly number[])[]): number {
-  return Math.min(...rounds.flat());
-}
-
-/** Four digits: one more than repeated runs agree on. */
-function round(value: number): number {
-  return Number(value.toPrecision(4));
+function timesOf(calls: readonly number[]): Times | null {
+  if (calls.length === 0) return null;
+  return {
+    p50Ms: round(median(calls)),
+    p95Ms: round(quantile(calls, 0.95)),
+    bestMs: round(Math.min(...calls)),
+    calls: calls.length,
+  };
 }

@@ -5,6 +5,8 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { constants, brotliCompressSync } from 'node:zlib';
+import type { BenchReport } from '../bench/report';
+import { rowTable } from '../bench/table';
 import { parsePack } from '../src/model/pack';
 
 /** What training writes into a pack's manifest. */
@@ -26,29 +28,6 @@ const SHOWN: Readonly<Record<string, (value: number) => string>> = {
   recall: (value) => `recall ${value} %`,
   alarmsPerFrame: (value) => `${value} false alarms per image`,
 };
-
-/** The part of bench/results/latest.json that is shown. */
-interface BenchResults {
-  readonly date: string;
-  readonly machine: {
-    readonly cpu: string;
-    readonly cores: number;
-    readonly load: readonly number[];
-    readonly browser: string;
-  };
-  readonly engines: readonly {
-    readonly engine: string;
-    readonly description: string;
-    readonly network: { readonly p50Ms: number };
-    readonly face: { readonly p50Ms: number };
-    readonly gigaMultiplyAdds: { readonly p50: number };
-  }[];
-  readonly ratios: readonly {
-    readonly engine: string;
-    readonly workload: string;
-    readonly p50: number;
-  }[];
-}
 
 const BENCH = 'bench/results/latest.json';
 const START = '<!-- figures -->';
@@ -111,31 +90,21 @@ export function accuracyTable(): string {
   return table(['network', 'validation images', 'figures'], rows);
 }
 
-/** The last benchmark, a row for each engine; empty without one. */
+/** The last benchmark: a row for each, then the bars that do not hold; empty without one. */
 function speed(): string {
   if (!existsSync(BENCH)) return '';
-  const { date, machine, engines, ratios } = JSON.parse(
-    readFileSync(BENCH, 'utf8'),
-  ) as BenchResults;
-  const rows = engines.map(({ engine, description, network, face, gigaMultiplyAdds }) => {
-    const ratio = ratios.find((other) => other.engine === engine && other.workload === 'network');
-    return [
-      `${engine}: ${description}`,
-      ...[String(network.p50Ms), String(face.p50Ms), String(gigaMultiplyAdds.p50)],
-      ratio === undefined ? '1' : String(ratio.p50),
-    ];
-  });
-  const head = [
-    'engine',
-    'network, ms',
-    'crop to landmarks, ms',
-    '10^9 multiply-adds/s',
-    'times as long',
-  ];
+  const report = JSON.parse(readFileSync(BENCH, 'utf8')) as BenchReport;
+  const { date, machine, bars } = report;
   const { cpu, cores, load, browser } = machine;
+  const short = bars.filter(({ verdict }) => verdict === 'missed');
+  const verdict =
+    short.length === 0
+      ? 'All bars hold.'
+      : `Bars that are missed: ${short.map(({ text, measured, needed }) => `${text} (${measured ?? ''} of ${needed})`).join('; ')}.`;
   return (
-    `${table(head, rows)}\n\nMedians of ${date}: ${cpu}, ${cores} cores, ${browser}, load averages ` +
-    `${load.join(', ')} (above the number of cores, only the ratios mean something).`
+    `${rowTable(report)}\n\nMeasured ${date}, one thread: ${cpu}, ${cores} cores, ${browser}, load averages ` +
+    `${load.join(', ')} (above the number of cores, only the ratios mean something). [bench](bench/README.md) says what the ` +
+    `columns are. ${verdict}`
   );
 }
 

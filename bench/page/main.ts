@@ -1,106 +1,75 @@
 /**
- * The benchmark page: makes all engines, checks that they agree, then lets them take turns, round by round, on the same
- * crop of the same photo. Everything runs on this page's one thread, except what a GPU does.
+ * The benchmark page: runs one row, named by the address's hash, whenever the script that opened it gives it a turn. Loads
+ * nothing but that row, so that what it downloads is what the row needs.
  */
-import packUrl from '../../models/face.bitmarks?url&no-inline';
-import { planGraph } from '../../src/engine/planner';
-import { parsePack } from '../../src/model/pack';
-import type { Model } from '../../src/model/types';
-import { decodeHeatmaps } from '../../src/pipeline/heatmap_codec';
-import { landmarkModelOf } from '../../src/pipeline/pack_models';
-import type { Agreement, BenchOptions, Measurement, Workload } from '../measurement';
-import { findFace, type Engine, type Scene } from './engine';
-import { createFloatEngine } from './float_engine';
-import { createWasmEngine, createWebgpuEngine } from './integer_engines';
-import { loadScene } from './scene';
+import type { Start, Turn } from '../measurement';
+import { ROWS, type Maker } from '../rows';
+import type { MakeRunner, Runner } from './contestant';
 
-const WARM_UP_CALLS = 3;
+/** What the script calls. */
+export interface BenchPage {
+  start(photoFiles: readonly string[]): Promise<Start>;
+  turn(photo: number, turnMs: number): Promise<Turn>;
+  /** Only calls. */
+  frames(count: number): Promise<void>;
+  /** Bytes; null where the browser does not tell. */
+  memory(): Promise<number | null>;
+}
 
-async function measure({ rounds, turnMs }: BenchOptions): Promise<Measurement> {
-  const model = parsePack(new Uint8Array(await (await fetch(packUrl)).arrayBuffer()));
-  const scene = await loadScene(model);
-  const { engines, absent } = await makeEngines(model, scene);
-  const agreements = await compare(engines, model);
-  const calls: Readonly<Record<Workload, (engine: Engine) => unknown>> = {
-    network: (engine) => engine.runCrop(),
-    face: (engine) => findFace(engine, model),
-  };
-  const times = new Map(engines.map(({ name }) => [name, emptyTimes()]));
-  for (const workload of ['network', 'face'] as const) {
-    for (const engine of engines) {
-      for (let i = 0; i < WARM_UP_CALLS; i += 1) await calls[workload](engine);
-    }
-    for (let round = 0; round < rounds; round += 1) {
-      // Each engine begins a round as often as any other.
-      for (let turn = 0; turn < engines.length; turn += 1) {
-        const engine = engines[(round + turn) % engines.length];
-        if (engine === undefined) continue;
-        times
-          .get(engine.name)
-          ?.[workload].push(await takeTurn(() => calls[workload](engine), turnMs));
-      }
-    }
-  }
-  const { name, sha256 } = { ...model.manifest, sha256: model.sha256 };
+const MAKERS: Readonly<Record<Maker, () => Promise<{ readonly makeRunner: MakeRunner }>>> = {
+  bitmarks_engine: () => import('./rows/bitmarks_engine'),
+  bitmarks_page: () => import('./rows/bitmarks_page'),
+  tfjs_float: () => import('./rows/tfjs_float'),
+  onnx_runtime: () => import('./rows/onnx_runtime'),
+  movenet: () => import('./rows/movenet'),
+  face_api: () => import('./rows/face_api'),
+  human: () => import('./rows/human'),
+  mediapipe: () => import('./rows/mediapipe'),
+};
+
+let runner: Runner | undefined;
+let photoCount = 1;
+
+function running(): Runner {
+  if (runner === undefined) throw new Error('the row was not started');
+  return runner;
+}
+
+async function start(photoFiles: readonly string[]): Promise<Start> {
+  const row = ROWS.find(({ id }) => id === decodeURIComponent(location.hash.slice(1)));
+  if (row === undefined) throw new Error(`no row ${location.hash}`);
+  const photos = await Promise.all(photoFiles.map(loadPhoto));
+  photoCount = photos.length;
+  const { makeRunner } = await MAKERS[row.maker]();
+  runner = await makeRunner(row, photos);
+  await runner.frame(0);
+  const coldStartMs = performance.now();
+  const { description, kernels = [], multiplyAdds = null } = runner;
+  const heatmaps = multiplyAdds === null ? null : await runner.network?.();
   return {
-    pack: { name, sha256 },
-    multiplyAdds: planGraph(model).multiplyAdds,
-    contestants: engines.map((engine) => ({
-      engine: engine.name,
-      description: engine.description,
-      kernels: engine.kernels,
-      rounds: times.get(engine.name) ?? emptyTimes(),
-    })),
-    agreements,
-    absent,
+    ...{ description, coldStartMs, multiplyAdds, kernels },
+    heatmaps: heatmaps ? Array.from(heatmaps, Math.round) : null,
   };
 }
 
-/** The GPU may be missing; without one of the others there is nothing to compare. */
-async function makeEngines(
-  model: Model,
-  scene: Scene,
-): Promise<{ engines: Engine[]; absent: Measurement['absent'] }> {
-  const engines = [
-    await createWasmEngine('relaxed', model, scene),
-    await createWasmEngine('simd128', model, scene),
-    await createFloatEngine(model, scene),
-  ];
-  try {
-    return { engines: [...engines, await createWebgpuEngine(model, scene)], absent: [] };
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return { engines, absent: [{ engine: 'webgpu', reason }] };
-  }
+async function turn(photo: number, turnMs: number): Promise<Turn> {
+  const { network, frame } = running();
+  const [firstMs = NaN] = await repeat(() => frame(photo), 0);
+  let found: number | null = null;
+  const call = async (): Promise<void> => {
+    found = await frame(photo);
+  };
+  return {
+    network: network === undefined ? [] : await repeat(network, turnMs / 2),
+    frame: await repeat(call, network === undefined ? turnMs : turnMs / 2),
+    ...{ firstMs, found },
+  };
 }
 
-/** Speed of wrong results is worth nothing: how far each engine is from the first. */
-async function compare(engines: readonly Engine[], model: Model): Promise<Agreement[]> {
-  const [first, ...others] = engines;
-  if (first === undefined) throw new Error('no engine runs here');
-  const expected = await first.runCrop();
-  const expectedPoints = decodeHeatmaps(expected, landmarkModelOf(model).codec);
-  const agreements: Agreement[] = [];
-  for (const engine of others) {
-    const actual = await engine.runCrop();
-    const points = decodeHeatmaps(actual, landmarkModelOf(model).codec);
-    const distances = points.map(({ x, y }, i) =>
-      Math.hypot(x - (expectedPoints[i]?.x ?? NaN), y - (expectedPoints[i]?.y ?? NaN)),
-    );
-    agreements.push({
-      engine: engine.name,
-      differing: actual.data.filter((value, i) => value !== expected.data[i]).length,
-      values: actual.data.length,
-      farthestPixels: Math.max(...distances),
-    });
-  }
-  return agreements;
-}
-
-/** Calls for `turnMs`, once at least; milliseconds of each call. */
-async function takeTurn(call: () => unknown, turnMs: number): Promise<number[]> {
+/** Calls for so long, once at least; milliseconds of each call. */
+async function repeat(call: () => unknown, forMs: number): Promise<number[]> {
   const times: number[] = [];
-  const endMs = performance.now() + turnMs;
+  const endMs = performance.now() + forMs;
   do {
     const startMs = performance.now();
     await call();
@@ -109,8 +78,24 @@ async function takeTurn(call: () => unknown, turnMs: number): Promise<number[]> 
   return times;
 }
 
-function emptyTimes(): Record<Workload, number[][]> {
-  return { network: [], face: [] };
+async function frames(count: number): Promise<void> {
+  for (let i = 0; i < count; i += 1) await running().frame(Math.floor(i / 10) % photoCount);
 }
 
-Object.assign(window, { measure });
+async function memory(): Promise<number | null> {
+  const measure: unknown = Reflect.get(performance, 'measureUserAgentSpecificMemory');
+  if (typeof measure !== 'function') return null;
+  const { bytes } = (await Reflect.apply(measure, performance, [])) as { bytes: number };
+  return bytes;
+}
+
+async function loadPhoto(file: string): Promise<HTMLCanvasElement> {
+  const bitmap = await createImageBitmap(await (await fetch(file)).blob());
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
+  canvas.getContext('2d', { willReadFrequently: true })?.drawImage(bitmap, 0, 0);
+  return canvas;
+}
+
+const page: BenchPage = { start, turn, frames, memory };
+Object.assign(window, { bench: page });

@@ -1,26 +1,57 @@
 import { describe, expect, it } from 'vitest';
-import { median, quantile, type Measurement } from '../../bench/measurement';
+import {
+  median,
+  quantile,
+  type Contestant,
+  type Measurement,
+  type Turn,
+} from '../../bench/measurement';
+import { plot } from '../../bench/plot';
 import { summarize, type Machine } from '../../bench/report';
+import { ROWS } from '../../bench/rows';
+import { barsText, markdown } from '../../bench/table';
 
 const MACHINE: Machine = {
-  ...{ cpu: 'a CPU', cores: 2, load: [1, 1, 1], browser: 'a browser', platform: 'linux x64' },
+  ...{ cpu: 'a <CPU>', cores: 2, load: [1, 1, 1], browser: 'a browser', platform: 'linux x64' },
 };
+const OPTIONS = { rounds: 3, turnMs: 1, frames: 10 };
 
-/** Every round is slower than the one before by `drift`, as on a machine that gets busier. */
-function measurement(peerFactor: number, drift = 10): Measurement {
-  const rounds = (ms: number): number[][] =>
-    [0, 1, 2].map((round) => [1, 2, 3].map((call) => ms * call * drift ** round));
-  const contestant = (engine: string, ms: number): Measurement['contestants'][number] => ({
-    ...{ engine, description: engine, kernels: [] },
-    rounds: { network: rounds(ms), face: rounds(2 * ms) },
-  });
+/** Every round is ten times slower than the one before, as on a machine that gets busier. */
+function turn(networkMs: number, frameMs: number, round: number): Turn {
+  const calls = (ms: number): number[] => [1, 2, 3].map((call) => ms * call * 10 ** round);
+  return { network: calls(networkMs), frame: calls(frameMs), firstMs: frameMs, found: null };
+}
+
+function contestant(
+  id: string,
+  networkMs: number,
+  change: Partial<Contestant> & { multiplyAdds?: number | null } = {},
+): Contestant {
+  const row = ROWS.find((other) => other.id === id);
+  if (row === undefined) throw new Error(`no row ${id}`);
+  const { multiplyAdds = 200e6, ...rest } = change;
   return {
-    pack: { name: 'face', sha256: '' },
-    multiplyAdds: 200e6,
-    contestants: [contestant('relaxed', 4), contestant('tfjs-wasm', 4 * peerFactor)],
-    ...{ agreements: [], absent: [] },
+    row,
+    start: { description: id, coldStartMs: 100, multiplyAdds, kernels: [], heatmaps: null },
+    rounds: [0, 1, 2].map((round) => turn(networkMs, 2 * networkMs, round)),
+    download: { rawBytes: 2_000_000, brotliBytes: 300_000 },
+    ...{ mainThreadMs: 1, memory: { frames: 10, bytes: 5e6 } },
+    ...rest,
   };
 }
+
+function measurement(...contestants: Contestant[]): Measurement {
+  return {
+    packs: [{ name: 'face', sha256: '' }],
+    ...{ contestants, agreements: [], absent: [{ row: 'face/webgpu', reason: 'no adapter' }] },
+  };
+}
+
+describe('rows', () => {
+  it('have names of their own', () => {
+    expect(new Set(ROWS.map(({ id }) => id)).size).toBe(ROWS.length);
+  });
+});
 
 describe('quantiles', () => {
   it('lie between the nearest values', () => {
@@ -32,29 +63,104 @@ describe('quantiles', () => {
 });
 
 describe('summarize', () => {
-  const options = { rounds: 3, turnMs: 1 };
+  const ours = contestant('face/relaxed', 4);
+  const peer = contestant('face/tfjs-wasm', 20);
 
   it('compares within rounds, so that drift over the rounds does not count', () => {
-    const { ratios } = summarize(measurement(5), options, MACHINE);
+    const { ratios } = summarize(measurement(ours, peer), OPTIONS, MACHINE);
+    const ratio = { row: 'face/tfjs-wasm', base: 'face/relaxed', p50: 5, quartiles: [5, 5] };
     expect(ratios).toEqual([
-      { engine: 'tfjs-wasm', workload: 'network', p50: 5, quartiles: [5, 5], best: 5 },
-      { engine: 'tfjs-wasm', workload: 'face', p50: 5, quartiles: [5, 5], best: 5 },
+      { ...ratio, workload: 'network' },
+      { ...ratio, workload: 'frame' },
     ]);
   });
 
-  it('gives times over all calls and multiply-adds per second of the network', () => {
-    const { engines } = summarize(measurement(5), options, MACHINE);
-    expect(engines[0]).toMatchObject({
-      network: { p50Ms: 80, bestMs: 4, calls: 9 },
-      face: { p50Ms: 160, bestMs: 8, calls: 9 },
-      gigaMultiplyAdds: { p50: 2.5, best: 50 },
-      ceiling: [82, 89],
-    });
-    expect(engines[1]?.ceiling).toBeNull();
+  it('leaves out rounds in which one of the two rested', () => {
+    const resting = { ...peer, rounds: [turn(8, 8, 0), undefined, undefined] };
+    const { ratios, rows } = summarize(measurement(ours, resting), OPTIONS, MACHINE);
+    expect(ratios.map(({ p50 }) => p50)).toEqual([2, 1]);
+    expect(rows[1]?.network?.calls).toBe(3);
   });
 
-  it('holds the prediction against the ratio', () => {
-    expect(summarize(measurement(3), options, MACHINE).prediction.holds).toBe(true);
-    expect(summarize(measurement(2.9), options, MACHINE).prediction.holds).toBe(false);
+  it('gives times over all calls and multiply-adds per second of the network', () => {
+    const { rows } = summarize(measurement(ours), OPTIONS, MACHINE);
+    expect(rows[0]).toMatchObject({
+      network: { p50Ms: 80, p95Ms: 1040, bestMs: 4, calls: 9 },
+      frame: { p50Ms: 160, bestMs: 8, calls: 9 },
+      gigaMultiplyAdds: { p50: 2.5, best: 50 },
+      found: null,
+    });
+  });
+
+  it('compares packages with the package, and says how often they found somebody', () => {
+    const found = (of: Contestant): Contestant => ({
+      ...of,
+      rounds: of.rounds.map((given, i) => given && { ...given, network: [], found: i % 2 }),
+    });
+    const page = found(contestant('face/bitmarks', 5, { multiplyAdds: null }));
+    const human = found(contestant('face/human', 10, { multiplyAdds: null }));
+    const { ratios, rows } = summarize(measurement(ours, page, human), OPTIONS, MACHINE);
+    expect(ratios).toEqual([
+      {
+        ...{ row: 'face/human', base: 'face/bitmarks', workload: 'frame' },
+        ...{ p50: 2, quartiles: [2, 2] },
+      },
+    ]);
+    expect(rows[2]).toMatchObject({ network: null, found: 0.3333, gigaMultiplyAdds: null });
+  });
+
+  it.each([
+    [20, 'holds'],
+    [19.6, 'missed'],
+  ])('holds the bars against the ratios: %d ms', (peerMs, verdict) => {
+    const { bars } = summarize(
+      measurement(ours, contestant('face/tfjs-wasm', peerMs)),
+      OPTIONS,
+      MACHINE,
+    );
+    expect(bars[0]).toMatchObject({ needed: 5, measured: peerMs / 4, verdict });
+    const others = bars.slice(1).map(({ verdict: other }) => other);
+    expect(others.filter((other) => other === 'missed')).toHaveLength(1);
+    expect(others.filter((other) => other === 'not measured')).toHaveLength(others.length - 1);
+  });
+
+  it('holds speed and download against what was measured', () => {
+    const page = contestant('face/bitmarks', 5, { multiplyAdds: null });
+    const fast = contestant('face/relaxed', 0.04);
+    const judged = (of: Contestant): string[] =>
+      summarize(measurement(fast, of), OPTIONS, MACHINE)
+        .bars.slice(-2)
+        .map(({ verdict }) => verdict);
+    expect(judged(page)).toEqual(['holds', 'holds']);
+    const large = { ...page, download: { rawBytes: 1e6, brotliBytes: 400_001 } };
+    expect(judged(large)).toEqual(['holds', 'missed']);
+  });
+});
+
+describe('what people read', () => {
+  const report = summarize(
+    measurement(contestant('face/relaxed', 4), contestant('face/tfjs-wasm', 20)),
+    OPTIONS,
+    MACHINE,
+  );
+
+  it('is a table with a row for each, the bars, and what did not run', () => {
+    const text = markdown(report);
+    expect(text.match(/^\| `face\//gm)).toHaveLength(2);
+    expect(text).toContain('2000 (300)');
+    expect(text).toContain('- face/webgpu did not run: no adapter');
+    expect(barsText(report).split('\n')).toHaveLength(report.bars.length);
+    expect(text).toContain(barsText(report).split('\n')[0]);
+  });
+
+  it('is a drawing whose bars grow with the logarithm of the time', () => {
+    const svg = plot(report);
+    const widths = [...svg.matchAll(/width="(\d+)" height="14"/g)].map(([, width]) =>
+      Number(width),
+    );
+    expect(widths).toHaveLength(2);
+    expect(widths[1]).toBeGreaterThan(widths[0] ?? Infinity);
+    expect(svg).toContain('a &lt;CPU&gt;');
+    expect(svg).not.toMatch(/NaN|Infinity/);
   });
 });
