@@ -122,8 +122,8 @@ def convert(state: dict[str, Tensor], weights: str = "f32", input_size: int = 25
                     weight = reference.convolution(name) * flip.view(-1, 1, 1, 1)
                 else:
                     weight = reference.convolution(name)
-                if name.endswith(".head"):  # their heatmaps are logits / LOGITS_PER_UNIT; float heads read levels unscaled
-                    weight = weight * (LOGITS_PER_UNIT / (levels if weights == "f32" else 1))
+                if name.endswith(".head"):  # their heatmaps are logits / LOGITS_PER_UNIT
+                    weight = weight * LOGITS_PER_UNIT
                 put(model.weights[key(name)], weight, name)
                 unit = levels if name != "stem" else (LEVELS_OF_WHITE if weights == "i8" else 1.0)
                 if weights == "i8":

@@ -79,9 +79,10 @@ class GraphModule(nn.Module):
 
     def head_scale(self, node: dict) -> Tensor:
         """Logit per unit of a head's accumulator."""
+        unit = self._unit[node["inputs"][0]]
         if node["encoding"] == "f32":
-            return torch.ones(())
-        return q.int8_scale(self.weights[key(node["weight"])], per_filter=False) / self._unit[node["inputs"][0]]
+            return torch.tensor(1 / unit)
+        return q.int8_scale(self.weights[key(node["weight"])], per_filter=False) / unit
 
     def forward(self, image: Tensor) -> list[Tensor]:
         values: dict[str, Tensor] = {}

@@ -3,6 +3,8 @@
 import torch
 
 from training import quantization as q
+from training.graph import GraphConfig, build_graph
+from training.model import GraphModule
 
 
 def test_sign_of_zero_is_plus_one_and_gradient_stops_outside_one():
@@ -121,3 +123,15 @@ def test_learned_clip_by_hand():
     assert x.grad.tolist() == [0, 1, 2, 0]
     # (2 / 2) * (1 - 1.25) + (4 / 2) * (4 - 3.5) + (6 / 2) * 7 = 21.75, over sqrt(4 * 7)
     assert torch.isclose(clip.grad, torch.tensor(21.75 / 28**0.5))
+
+
+def test_float_heads_give_logits_in_units_as_8_bit_ones_do():
+    torch.manual_seed(1)
+    shape = GraphConfig(landmarks=4, stacks=1, order=0, channels=16, growth=4, depth=1, input_size=32)
+    model = GraphModule(build_graph(shape.float_twin()))
+    head = next(node for node in model.graph["nodes"] if node["output"] == "u0.head")
+    rounded = {**head, "encoding": "i8"}
+    assert model.head_scale(head) == 1 / 32  # float activations have 32 levels per unit
+    # Weights are at most 1 / sqrt(16); a step of 8 bits is a 127th of the largest.
+    a, b = (model.integer_weight(node) * model.head_scale(node) for node in (head, rounded))
+    assert torch.allclose(a, b, rtol=0, atol=0.25 / 127 / 32)
