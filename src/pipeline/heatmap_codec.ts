@@ -4,7 +4,7 @@
  */
 import type { Heatmaps } from '../engine/backend';
 import type { SoftmaxCodec } from '../model/types';
-import { exponential } from './exponential';
+import { exponential } from '../model/exponential';
 
 /** A decoded landmark in crop pixels, continuous coordinates: 0 is the left or top edge of the crop. */
 export interface CropPoint {
