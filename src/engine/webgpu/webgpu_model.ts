@@ -32,6 +32,8 @@ export class WebgpuModel implements CompiledModel {
   readonly context: WebgpuContext;
   private readonly commands: readonly StepCommand[];
   private readonly bindGroup: GPUBindGroup;
+  /** Of the uniforms of each command. */
+  private readonly offsets: Uint32Array<ArrayBuffer>;
   private readonly crop: FrameCrop;
   private readonly heatmapReads: ReadBackPool;
   private readonly cropReads: ReadBackPool;
@@ -57,6 +59,7 @@ export class WebgpuModel implements CompiledModel {
     this.bytes = parts.bytes;
     this.commands = parts.commands;
     this.bindGroup = parts.bindGroup;
+    this.offsets = Uint32Array.from(parts.commands, ({ uniformOffset }) => uniformOffset);
     this.crop = parts.crop;
     this.features = parts.features;
     this.image = parts.image;
@@ -160,11 +163,15 @@ export class WebgpuModel implements CompiledModel {
   /** Records all steps: from the image to the output in the features buffer. */
   encodeSteps(pass: GPUComputePassEncoder): void {
     let current: GPUComputePipeline | null = null;
-    for (const { pipeline, uniformOffset, workgroups } of this.commands) {
+    for (let index = 0; index < this.commands.length; index++) {
+      const command = this.commands[index];
+      if (command === undefined) continue;
+      const { pipeline, workgroups } = command;
       if (pipeline !== current) pass.setPipeline(pipeline);
       current = pipeline;
-      pass.setBindGroup(0, this.bindGroup, [uniformOffset]);
-      pass.dispatchWorkgroups(...workgroups);
+      // Offsets from one array for all: an array per dispatch would be most of a frame's garbage.
+      pass.setBindGroup(0, this.bindGroup, this.offsets, index, 1);
+      pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
     }
   }
 
