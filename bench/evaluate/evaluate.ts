@@ -11,7 +11,8 @@ import { createWasmBackendWith } from '../../src/engine/wasm/wasm_backend';
 import { parsePack } from '../../src/model/pack';
 import { decodeCenters } from '../../src/pipeline/centers_codec';
 import { wholeFrame } from '../../src/pipeline/finder';
-import { locateLandmarks, type Infer } from '../../src/pipeline/locate';
+import type { InferFinder } from '../../src/pipeline/finder';
+import { locateLandmarks } from '../../src/pipeline/locate';
 import { finderModelOf, landmarkModelOf } from '../../src/pipeline/pack_models';
 import { cropToFramePixels, roiFromBox, roiToCropAffine } from '../../src/pipeline/roi';
 import { loadModuleFile, WASM_FILE_URLS } from '../../scripts/wasm_files';
@@ -210,7 +211,7 @@ class RowRunner {
     };
   }
 
-  #inferOn(frame: Frame, cropSize: number): Infer {
+  #inferOn(frame: Frame, cropSize: number): InferFinder {
     return async (region) => {
       const startMs = performance.now();
       const crop = roiToCropAffine(region, frame, cropSize);

@@ -2,6 +2,7 @@
  * The contract between a session and its backends. Types only: a backend's code lives in its own folder.
  * A backend runs plans on one device. It knows tensors and crops, not landmarks, frames of a video, or workers.
  */
+import type { HeatmapSums } from '../model/heatmap_sums';
 import type { Model } from '../model/types';
 import type { Plan } from './planner';
 
@@ -55,6 +56,11 @@ export interface CompiledModel {
   run(input: EngineInput): Promise<Heatmaps>;
   /** The same at once, on the calling thread. Absent where results come from another device. */
   runSync?(input: EngineInput): Heatmaps;
+  /**
+   * One frame of a model with the codec `softmax`, and its heatmaps summed where they lie: what sumHeatmaps finds, bit by bit. The
+   * result is overwritten by the next call. Absent where the heatmaps are at hand anyway.
+   */
+  readonly runSums?: (input: EngineInput) => Promise<HeatmapSums>;
   /** The crop the network saw in the last run with a frame input (RGB, HWC), for tests and debugging. */
   readCrop(): Promise<Uint8Array>;
   /** Idempotent. */

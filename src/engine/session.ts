@@ -4,6 +4,7 @@
  */
 import { BitmarksError } from '../errors';
 import { checkGolden, goldenImage } from '../model/golden';
+import { sumHeatmaps, type HeatmapSums } from '../model/heatmap_sums';
 import type { Model } from '../model/types';
 import type {
   Backend,
@@ -107,6 +108,29 @@ export class Session {
       return this.#onSomeBackend(async (active) =>
         (await this.#compile(active, output)).run(input),
       );
+    });
+  }
+
+  /**
+   * Sums over the last pass's heatmaps, all that decoding needs to know of them; the result is overwritten by the next call.
+   * Throws as `run` does, and 'options/invalid' if the codec is not `softmax`.
+   */
+  runSums(input: EngineInput): Promise<HeatmapSums> {
+    return this.#enqueue(async () => {
+      checkEngineInput(input, this.model.graph.input.shape);
+      const { codec } = this.model.manifest;
+      if (codec.type !== 'softmax') {
+        throw new BitmarksError(
+          'options/invalid',
+          `heatmaps of the codec ${codec.type} have no sums`,
+        );
+      }
+      return this.#onSomeBackend(async (active) => {
+        const compiled = await this.#compile(active, this.#defaultOutput);
+        return compiled.runSums === undefined
+          ? sumHeatmaps(await compiled.run(input), codec)
+          : compiled.runSums(input);
+      });
     });
   }
 

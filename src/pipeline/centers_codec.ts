@@ -4,7 +4,7 @@
  */
 import type { Heatmaps } from '../engine/backend';
 import { CENTERS_CHANNELS, type CentersCodec } from '../model/types';
-import { exponential } from './exponential';
+import { exponential } from '../model/exponential';
 
 /** A subject in input pixels of the finder, continuous coordinates: 0 is the left or top edge of the input. */
 export interface CenterFind {

@@ -2,6 +2,7 @@
  * Finds subjects nobody has pointed at: a finder network looks at the frame, the landmark network reads what it found, one
  * result per subject. Knows no time and no identities.
  */
+import type { Heatmaps } from '../engine/backend';
 import type { RegionOfInterest } from '../protocol/result';
 import { decodeCenters } from './centers_codec';
 import { locateLandmarks, locateUntilSettled, type Infer, type Located } from './locate';
@@ -16,6 +17,9 @@ interface Find {
   readonly score: number;
 }
 
+/** Crops the region out of the frame at hand and runs the finder on it. */
+export type InferFinder = (region: RegionOfInterest) => Promise<Heatmaps>;
+
 export interface FinderContext {
   readonly frame: FrameSize;
   readonly task: Task;
@@ -24,7 +28,7 @@ export interface FinderContext {
   /** Runs the landmark network. */
   readonly infer: Infer;
   /** Runs the finder. */
-  readonly inferFinder: Infer;
+  readonly inferFinder: InferFinder;
   /** Least score that the finder must give, 0..1. */
   readonly minFinderScore: number;
   /** Least landmark score of a subject, 0..1. */

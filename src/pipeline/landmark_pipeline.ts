@@ -3,7 +3,7 @@
  * Numbers only: pixels stay behind the `infer` function, and no clock is read but the one handed in.
  */
 import type { DetectedSubject, NormalizedLandmark } from '../protocol/result';
-import { findInStill, findSubjects, type FinderContext } from './finder';
+import { findInStill, findSubjects, type FinderContext, type InferFinder } from './finder';
 import { locateLandmarks, type Infer, type Located } from './locate';
 import { OneEuroFilter } from './one_euro_filter';
 import type { FinderModel, LandmarkModel } from './pack_models';
@@ -27,7 +27,7 @@ export interface PipelineModels {
 /** How the two networks are run on a region of the frame at hand. */
 export interface PipelineNetworks {
   readonly landmarks: Infer;
-  readonly finder: Infer;
+  readonly finder: InferFinder;
 }
 
 /** Thresholds are 0..1; null takes the model's and the task's own. */

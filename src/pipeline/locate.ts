@@ -3,14 +3,15 @@
  * here. Knows no search, no time and no identities.
  */
 import type { Heatmaps } from '../engine/backend';
+import type { HeatmapSums } from '../model/heatmap_sums';
 import type { RoiRule } from '../model/types';
 import type { RegionOfInterest } from '../protocol/result';
 import { decodeHeatmaps, type CropPoint } from './heatmap_codec';
 import type { LandmarkModel } from './pack_models';
 import { centerDistance, cropToFramePixels, roiFromLandmarks, type FrameSize } from './roi';
 
-/** Crops the region out of the frame at hand and runs the network on it. */
-export type Infer = (region: RegionOfInterest) => Promise<Heatmaps>;
+/** Crops the region out of the frame at hand and runs the network on it; the result is read before the next call. */
+export type Infer = (region: RegionOfInterest) => Promise<Heatmaps | HeatmapSums>;
 
 export interface Located {
   /** In source pixels, continuous coordinates. */

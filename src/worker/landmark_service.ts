@@ -3,11 +3,11 @@
  * pixels come from frame_pixels.ts, numbers from the engine, landmarks from the pipeline.
  */
 import { BitmarksError } from '../errors';
+import type { EngineInput } from '../engine/backend';
 import type { Model } from '../model/types';
-import type { Infer } from '../pipeline/locate';
 import { roiToCropAffine } from '../pipeline/roi';
 import { closeFrame } from '../protocol/frame';
-import type { LandmarkResult } from '../protocol/result';
+import type { LandmarkResult, RegionOfInterest } from '../protocol/result';
 import type {
   DetectRequest,
   FramePayload,
@@ -22,7 +22,6 @@ import {
   infoOf,
   openNetworks,
   type Landmarker,
-  type Network,
   type OpenSession,
 } from './landmarker';
 import { readPacks, type FetchPack } from './pack_reader';
@@ -193,9 +192,9 @@ class Service implements LandmarkService {
     let inferences = 0;
     let inferenceMs = 0;
     let lastYieldMs = capturedMs;
-    const inferWith =
-      ({ session, cropSize }: Network): Infer =>
-      async (region) => {
+    const inferring =
+      <T>(cropSize: number, run: (input: EngineInput) => Promise<T>) =>
+      async (region: RegionOfInterest): Promise<T> => {
         if (nowMs() - lastYieldMs > YIELD_INTERVAL_MS) {
           await yieldToMessages();
           lastYieldMs = nowMs();
@@ -203,12 +202,16 @@ class Service implements LandmarkService {
         signal.throwIfAborted();
         const crop = roiToCropAffine(region, pixels, cropSize);
         const inferStartMs = nowMs();
-        const heatmaps = await session.run({ kind: 'frame', data, width, height, ...crop });
+        const result = await run({ kind: 'frame', data, width, height, ...crop });
         inferenceMs += nowMs() - inferStartMs;
         inferences += 1;
-        return heatmaps;
+        return result;
       };
-    const networks = { landmarks: inferWith(landmarks), finder: inferWith(finder ?? landmarks) };
+    const finding = finder ?? landmarks;
+    const networks = {
+      landmarks: inferring(landmarks.cropSize, (input) => landmarks.session.runSums(input)),
+      finder: inferring(finding.cropSize, (input) => finding.session.run(input)),
+    };
     const size = { width, height };
     const subjects =
       stream === null

@@ -68,6 +68,7 @@ export function setUp(deps: Partial<ServiceDeps> = {}) {
           return session.state;
         },
         run: (input) => session.run(input),
+        runSums: (input) => session.runSums(input),
         close: () => {
           if (isOpen) counts.openSessions -= 1;
           isOpen = false;
@@ -131,6 +132,12 @@ export function manualSession() {
           waiting.push({ resolve, reject });
         });
         return session.run(input);
+      },
+      runSums: async (input) => {
+        await new Promise<void>((resolve, reject) => {
+          waiting.push({ resolve, reject });
+        });
+        return session.runSums(input);
       },
       close: () => {
         session.close();

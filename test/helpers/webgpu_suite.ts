@@ -7,6 +7,7 @@ import { planGraph } from '../../src/engine/planner';
 import { createReferenceBackend } from '../../src/engine/reference/reference_backend';
 import { openWebgpuEngine, type WebgpuEngine } from '../../src/engine/webgpu/webgpu_backend';
 import type { DotVariant } from '../../src/engine/webgpu/kernels/conv2d';
+import { sumHeatmaps } from '../../src/model/heatmap_sums';
 import type { Model } from '../../src/model/types';
 
 export const VARIANTS: readonly DotVariant[] = ['dot4', 'shift'];
@@ -38,6 +39,29 @@ export async function compareWithReference(
   const [expected] = await runOn(reference, model, input);
   const [found, kernels] = await runOn(backend, model, input);
   return { kernels, difference: firstDifference(expected, found) };
+}
+
+/** Words on how the sums of the model's heatmaps on a backend differ from those over the reference's; null if they do not. */
+export async function compareSums(
+  backend: Backend,
+  model: Model,
+  input: EngineInput,
+): Promise<string | null> {
+  const { codec } = model.manifest;
+  if (codec.type !== 'softmax') return `the codec is ${codec.type}`;
+  const [heatmaps] = await runOn(await createReferenceBackend(), model, input);
+  const expected = sumHeatmaps(heatmaps, codec);
+  const compiled = await backend.compile(model, planGraph(model));
+  try {
+    const found = await compiled.runSums?.(input);
+    if (found === undefined) return 'the backend sums nothing';
+    const [left, right] = [expected, found].map(({ width, cells, sums }) =>
+      [width, ...cells, ...sums].join(' '),
+    );
+    return left === right ? null : `found ${right ?? ''}, expected ${left ?? ''}`;
+  } finally {
+    compiled.close();
+  }
 }
 
 /** Compiles, runs once, closes. */

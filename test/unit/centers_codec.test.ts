@@ -3,7 +3,7 @@ import { describe, expect, it, test } from 'vitest';
 import type { Heatmaps } from '../../src/engine/backend';
 import type { CentersCodec } from '../../src/model/types';
 import { decodeCenters } from '../../src/pipeline/centers_codec';
-import { exponential } from '../../src/pipeline/exponential';
+import { exponential } from '../../src/model/exponential';
 
 const codec: CentersCodec = { type: 'centers', stride: 4, scale: 0.01, unit: 16 };
 

@@ -173,6 +173,7 @@ describe('the engine', () => {
               ? Promise.reject(new BitmarksError('device/lost', 'gone'))
               : session.run(input);
           },
+          runSums: (input) => session.runSums(input),
           close: () => {
             session.close();
           },

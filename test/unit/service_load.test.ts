@@ -92,6 +92,7 @@ describe('load', () => {
         return {
           state: session.state,
           run: (input) => session.run(input),
+          runSums: (input) => session.runSums(input),
           close: () => {
             closed += 1;
           },
@@ -115,6 +116,7 @@ describe('load', () => {
         return {
           state: session.state,
           run: (input) => session.run(input),
+          runSums: (input) => session.runSums(input),
           close: () => {
             closed += 1;
           },

@@ -9,7 +9,13 @@ import { goldenImage, checkGolden } from '../../src/model/golden';
 import { parsePack } from '../../src/model/pack';
 import { installDawn, removeDawn } from '../helpers/dawn';
 import { readParityFile } from '../helpers/parity_file';
-import { expectedKernels, firstDifference, openVariant, VARIANTS } from '../helpers/webgpu_suite';
+import {
+  compareSums,
+  expectedKernels,
+  firstDifference,
+  openVariant,
+  VARIANTS,
+} from '../helpers/webgpu_suite';
 
 const PACKS = readdirSync('models').filter((file) => file.endsWith('.bitmarks'));
 
@@ -43,6 +49,13 @@ describe.each(PACKS)('%s', (file) => {
     }
     const compiled = await engine.compile(model, planGraph(model));
     expect(compiled.kernels).toEqual(expectedKernels(model, variant));
+    engine.close();
+  });
+
+  test('sums heatmaps on the GPU as on the CPU', async () => {
+    const engine = await openVariant('dot4');
+    expect(await compareSums(engine, model, { kind: 'crop', data: goldenImage(model) })).toBeNull();
+    expect(engine.counters).toEqual({ submissions: 1, readBacks: 1 });
     engine.close();
   });
 

@@ -6,7 +6,12 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { installDawn, removeDawn } from '../helpers/dawn';
 import { modelArbitrary, randomImage } from '../helpers/random_model';
-import { compareWithReference, expectedKernels, openVariant } from '../helpers/webgpu_suite';
+import {
+  compareSums,
+  compareWithReference,
+  expectedKernels,
+  openVariant,
+} from '../helpers/webgpu_suite';
 
 beforeAll(installDawn);
 afterAll(removeDawn);
@@ -29,5 +34,30 @@ test.each([
   );
   expect(compared).toBe(numRuns);
   expect(engine.memory.bytes).toBe(0);
+  engine.close();
+});
+
+const softmaxArbitrary = fc.record({
+  window: fc.constantFrom(1, 3, 9, 63),
+  scale: fc.constantFrom(1e-5, 0.0004, 0.01, 0.3, 40),
+});
+
+test('sums over the heatmaps of random graphs', { timeout: 300_000 }, async () => {
+  const engine = await openVariant('dot4');
+  let compared = 0;
+  await fc.assert(
+    fc.asyncProperty(modelArbitrary(), softmaxArbitrary, fc.nat(), async (model, codec, seed) => {
+      const manifest = {
+        ...model.manifest,
+        codec: { type: 'softmax', stride: 4, ...codec } as const,
+      };
+      const data = randomImage(model, seed);
+      const difference = await compareSums(engine, { ...model, manifest }, { kind: 'crop', data });
+      expect(difference).toBeNull();
+      compared++;
+    }),
+    { numRuns: 150, seed: 3 },
+  );
+  expect(compared).toBe(150);
   engine.close();
 });

@@ -8,6 +8,7 @@ import type { CompiledModel } from '../backend';
 import type { Plan, PlanStep } from '../planner';
 import { FrameCrop } from './frame_crop';
 import type { GpuMemory } from './gpu_memory';
+import { HeatmapSummer } from './heatmap_summer';
 import { selectKernels, type SelectedKernel } from './kernels/index';
 import { stepBindings, type StepDispatch, type Workgroups } from './kernels/kernel';
 import { layoutModel, type ModelLayout } from './model_layout';
@@ -30,6 +31,7 @@ export interface ModelParts {
   readonly commands: readonly StepCommand[];
   readonly bindGroup: GPUBindGroup;
   readonly crop: FrameCrop;
+  readonly summer: HeatmapSummer | null;
   readonly features: GPUBuffer;
   readonly image: GPUBuffer;
   readonly outputBase: number;
@@ -63,9 +65,14 @@ export async function buildParts(
     dispatches.map(({ kernel }) => pipelines.get(kernel.name, kernel.wgsl, pipelineLayout)),
   );
   const buffers = makeBuffers(memory, layout, plan.inputShape, dispatches);
-  const [weights, crop, compiled] = await Promise.all([
+  const [weights, crop, summer, compiled] = await Promise.all([
     uploadWeights(memory, pipelines, layout),
     FrameCrop.create(memory, pipelines, buffers.image, plan.inputShape),
+    HeatmapSummer.create(memory, pipelines, model, {
+      features: buffers.features,
+      base: layout.outputBase,
+      shape: plan.outputShape,
+    }),
     stepPipelines,
   ]);
   const { features, image, table, uniforms, activations } = buffers;
@@ -91,6 +98,7 @@ export async function buildParts(
     })),
     bindGroup,
     crop,
+    summer,
     features,
     image,
     outputBase: layout.outputBase,

@@ -25,14 +25,14 @@ export class ReadBackPool {
     );
   }
 
-  /** Waits for the GPU, copies the bytes and returns the buffer to the pool. */
-  async read(buffer: GPUBuffer): Promise<ArrayBuffer> {
+  /** Waits for the GPU, hands its bytes to `take`, which must not keep them, and returns the buffer to the pool. */
+  async read<T>(buffer: GPUBuffer, take: (bytes: ArrayBuffer) => T): Promise<T> {
     try {
       await buffer.mapAsync(GPUMapMode.READ, 0, this.sizeBytes);
-      const bytes = buffer.getMappedRange(0, this.sizeBytes).slice(0);
+      const taken = take(buffer.getMappedRange(0, this.sizeBytes));
       buffer.unmap();
       this.free.push(buffer);
-      return bytes;
+      return taken;
     } catch (cause) {
       this.memory.destroy(buffer);
       throw cause;

@@ -3,18 +3,23 @@
  * is one submission and one read-back; everything it binds was made when the model was compiled.
  */
 import { BitmarksError } from '../../errors';
+import type { HeatmapSums } from '../../model/heatmap_sums';
 import type { Model, Shape } from '../../model/types';
 import type { CompiledModel, EngineInput, Heatmaps } from '../backend';
 import type { Plan } from '../planner';
 import type { FrameCrop } from './frame_crop';
 import { GpuMemory } from './gpu_memory';
+import type { HeatmapSummer } from './heatmap_summer';
 import { channelPairs } from './kernels/kernel';
 import { buildParts, imageWords, type ModelParts, type StepCommand } from './model_parts';
 import { ReadBackPool } from './read_back';
 import type { WebgpuContext } from './webgpu_context';
 
+const FRAME: GPUCommandEncoderDescriptor = { label: 'frame' };
+
 export class WebgpuModel implements CompiledModel {
   readonly kernels: readonly string[];
+  readonly runSums?: (input: EngineInput) => Promise<HeatmapSums>;
   readonly bytes: CompiledModel['bytes'];
   readonly inputShape: Shape;
   readonly outputShape: Shape;
@@ -27,9 +32,14 @@ export class WebgpuModel implements CompiledModel {
   readonly context: WebgpuContext;
   private readonly commands: readonly StepCommand[];
   private readonly bindGroup: GPUBindGroup;
+  /** Of the uniforms of each command. */
+  private readonly offsets: Uint32Array<ArrayBuffer>;
   private readonly crop: FrameCrop;
   private readonly heatmapReads: ReadBackPool;
   private readonly cropReads: ReadBackPool;
+  private readonly sumReads: ReadBackPool;
+  /** A crop on its way to `image`. */
+  private readonly padded: Uint8Array<ArrayBuffer>;
   private readonly onClose: (model: WebgpuModel) => void;
   private hasCrop = false;
   private closed = false;
@@ -49,12 +59,17 @@ export class WebgpuModel implements CompiledModel {
     this.bytes = parts.bytes;
     this.commands = parts.commands;
     this.bindGroup = parts.bindGroup;
+    this.offsets = Uint32Array.from(parts.commands, ({ uniformOffset }) => uniformOffset);
     this.crop = parts.crop;
     this.features = parts.features;
     this.image = parts.image;
     this.outputBase = parts.outputBase;
     this.heatmapReads = new ReadBackPool(this.memory, outputWords(plan.outputShape) * 4);
     this.cropReads = new ReadBackPool(this.memory, imageWords(plan.inputShape) * 4);
+    this.padded = new Uint8Array(imageWords(plan.inputShape) * 4);
+    const { summer } = parts;
+    this.sumReads = new ReadBackPool(this.memory, summer?.sizeBytes ?? 0);
+    if (summer !== null) this.runSums = (input) => this.runAndSum(summer, input);
   }
 
   /** Throws 'backend/failed' when a step has no kernel here or the GPU refuses the resources. */
@@ -82,28 +97,41 @@ export class WebgpuModel implements CompiledModel {
   }
 
   async run(input: EngineInput): Promise<Heatmaps> {
+    const [height, width, channels] = this.outputShape;
+    const data = await this.runFrame(input, this.heatmapReads, null, (bytes) =>
+      unpackChannels(bytes, this.outputShape),
+    );
+    return { data, height, width, channels };
+  }
+
+  private runAndSum(summer: HeatmapSummer, input: EngineInput): Promise<HeatmapSums> {
+    return this.runFrame(input, this.sumReads, summer, (bytes) => summer.decode(bytes));
+  }
+
+  /** One submission and one read-back: of the sums if there is a summer, else of the heatmaps. */
+  private runFrame<T>(
+    input: EngineInput,
+    reads: ReadBackPool,
+    summer: HeatmapSummer | null,
+    take: (bytes: ArrayBuffer) => T,
+  ): Promise<T> {
     this.check();
     this.upload(input);
     const { device, counters, health } = this.context;
-    const readBack = this.heatmapReads.take();
-    const encoder = device.createCommandEncoder({ label: 'frame' });
+    const readBack = reads.take();
+    const encoder = device.createCommandEncoder(FRAME);
     const pass = encoder.beginComputePass();
     if (input.kind === 'frame') this.crop.encode(pass);
     this.encodeSteps(pass);
+    summer?.encode(pass);
     pass.end();
-    encoder.copyBufferToBuffer(
-      this.features,
-      this.outputBase * 4,
-      readBack,
-      0,
-      this.heatmapReads.sizeBytes,
-    );
+    const [source, offset] =
+      summer === null ? [this.features, this.outputBase * 4] : [summer.output, 0];
+    encoder.copyBufferToBuffer(source, offset, readBack, 0, reads.sizeBytes);
     device.queue.submit([encoder.finish()]);
     counters.submissions++;
     counters.readBacks++;
-    const bytes = await health.guard(() => this.readOpen(this.heatmapReads, readBack));
-    const [height, width, channels] = this.outputShape;
-    return { data: unpackChannels(bytes, this.outputShape), height, width, channels };
+    return health.guard(() => this.readOpen(reads, readBack, take));
   }
 
   async readCrop(): Promise<Uint8Array> {
@@ -116,12 +144,7 @@ export class WebgpuModel implements CompiledModel {
     const encoder = device.createCommandEncoder({ label: 'crop' });
     encoder.copyBufferToBuffer(this.image, 0, readBack, 0, this.cropReads.sizeBytes);
     device.queue.submit([encoder.finish()]);
-    const bytes = await health.guard(() => this.readOpen(this.cropReads, readBack));
-    const pixels = new Uint8Array(bytes);
-    return Uint8Array.from(
-      { length: imageWords(this.inputShape) * 3 },
-      (_, index) => pixels[Math.floor(index / 3) * 4 + (index % 3)] ?? 0,
-    );
+    return health.guard(() => this.readOpen(this.cropReads, readBack, unpadPixels));
   }
 
   close(): void {
@@ -140,11 +163,15 @@ export class WebgpuModel implements CompiledModel {
   /** Records all steps: from the image to the output in the features buffer. */
   encodeSteps(pass: GPUComputePassEncoder): void {
     let current: GPUComputePipeline | null = null;
-    for (const { pipeline, uniformOffset, workgroups } of this.commands) {
+    for (let index = 0; index < this.commands.length; index++) {
+      const command = this.commands[index];
+      if (command === undefined) continue;
+      const { pipeline, workgroups } = command;
       if (pipeline !== current) pass.setPipeline(pipeline);
       current = pipeline;
-      pass.setBindGroup(0, this.bindGroup, [uniformOffset]);
-      pass.dispatchWorkgroups(...workgroups);
+      // Offsets from one array for all: an array per dispatch would be most of a frame's garbage.
+      pass.setBindGroup(0, this.bindGroup, this.offsets, index, 1);
+      pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
     }
   }
 
@@ -154,14 +181,18 @@ export class WebgpuModel implements CompiledModel {
       this.hasCrop = true;
       return;
     }
-    const pixels = imageWords(this.inputShape);
-    this.context.device.queue.writeBuffer(this.image, 0, padPixels(input.data, pixels));
+    padPixels(input.data, this.padded);
+    this.context.device.queue.writeBuffer(this.image, 0, this.padded);
   }
 
   /** Closing destroys a buffer that is being mapped: that is not the device's failure. */
-  private async readOpen(pool: ReadBackPool, buffer: GPUBuffer): Promise<ArrayBuffer> {
+  private async readOpen<T>(
+    pool: ReadBackPool,
+    buffer: GPUBuffer,
+    take: (bytes: ArrayBuffer) => T,
+  ): Promise<T> {
     try {
-      return await pool.read(buffer);
+      return await pool.read(buffer, take);
     } catch (cause) {
       if (this.closed) {
         throw new BitmarksError('closed', 'the compiled model was closed while running', { cause });
@@ -187,12 +218,21 @@ function outputWords([height, width, channels]: Shape): number {
 }
 
 /** RGB bytes to one word a pixel. */
-function padPixels(rgb: Uint8Array, pixels: number): Uint8Array<ArrayBuffer> {
-  const padded = new Uint8Array(pixels * 4);
+function padPixels(rgb: Uint8Array, padded: Uint8Array): void {
   for (let from = 0, to = 0; from < rgb.length; from += 3, to += 4) {
-    padded.set(rgb.subarray(from, from + 3), to);
+    padded[to] = rgb[from] ?? 0;
+    padded[to + 1] = rgb[from + 1] ?? 0;
+    padded[to + 2] = rgb[from + 2] ?? 0;
   }
-  return padded;
+}
+
+/** One word a pixel to RGB bytes. */
+function unpadPixels(bytes: ArrayBuffer): Uint8Array {
+  const padded = new Uint8Array(bytes);
+  return Uint8Array.from(
+    { length: (padded.length / 4) * 3 },
+    (_, index) => padded[Math.floor(index / 3) * 4 + (index % 3)] ?? 0,
+  );
 }
 
 /** Planes of channel pairs to HWC. */

@@ -1,0 +1,45 @@
+/**
+ * The face network on WebGPU in Chromium on SwiftShader: each kernel variant, the same graph in float on stock tfjs-webgpu, and
+ * what a frame leaves on the heap. `node scripts/run.mjs bench/webgpu/main.ts`; page.ts measures.
+ */
+import { chromium } from 'playwright-core';
+import { createServer } from 'vite';
+import { COMMON_FLAGS, GPU_FLAGS, requireChromium } from '../../scripts/chromium.mjs';
+import type { WebgpuMeasurement } from './page';
+
+const server = await createServer({
+  configFile: false,
+  logLevel: 'error',
+  cacheDir: 'node_modules/.vite/webgpu_bench',
+  assetsInclude: ['**/*.bitmarks'],
+  optimizeDeps: { entries: ['bench/webgpu/page.ts'] },
+  server: { port: 0, host: '127.0.0.1', hmr: false },
+});
+await server.listen();
+const browser = await chromium.launch({
+  executablePath: requireChromium(),
+  args: [...COMMON_FLAGS, ...GPU_FLAGS, '--js-flags=--expose-gc', '--enable-precise-memory-info'],
+});
+try {
+  const page = await browser.newPage();
+  page.on('pageerror', (error) => {
+    console.error(error);
+  });
+  await page.goto(`${server.resolvedUrls?.local[0] ?? ''}bench/webgpu/index.html`);
+  const ready = await page.waitForFunction(
+    (): unknown => Reflect.get(globalThis, 'measured'),
+    null,
+    { timeout: 300_000 },
+  );
+  const { speeds, heapBytes, frames } = (await ready.jsonValue()) as WebgpuMeasurement;
+  for (const { name, medianMs, bestMs, ratio } of speeds) {
+    console.log(
+      `${name.padEnd(24)} median ${medianMs.toFixed(1).padStart(8)} ms, best ${bestMs.toFixed(1).padStart(8)} ms, ` +
+        `float takes ${ratio.toFixed(1)} times as long (median of the rounds)`,
+    );
+  }
+  console.log(`heap: ${(heapBytes / frames).toFixed(0)} bytes a frame over ${frames} frames`);
+} finally {
+  await browser.close();
+  await server.close();
+}

@@ -1,0 +1,115 @@
+/**
+ * Measures in the page and leaves the figures in `globalThis.measured`. Contestants take turns, so that what else the machine
+ * does hits all of them alike.
+ */
+import '@tensorflow/tfjs-backend-webgpu';
+import { setBackend, tensor3d } from '@tensorflow/tfjs-core';
+import packUrl from '../../models/face.bitmarks?url';
+import { planGraph } from '../../src/engine/planner';
+import { createFloatGraph } from '../../src/engine/tfjs/float_graph';
+import type { DotVariant } from '../../src/engine/webgpu/kernels/conv2d';
+import { openWebgpuEngine } from '../../src/engine/webgpu/webgpu_backend';
+import { goldenImage } from '../../src/model/golden';
+import { parsePack } from '../../src/model/pack';
+import type { Model } from '../../src/model/types';
+
+export interface WebgpuMeasurement {
+  readonly speeds: readonly Speed[];
+  /** Growth of the heap over all `frames`, without a collection in between. */
+  readonly heapBytes: number;
+  readonly frames: number;
+}
+
+interface Speed {
+  readonly name: string;
+  readonly medianMs: number;
+  readonly bestMs: number;
+  /** Time of the float graph in the same round, in times of this one. */
+  readonly ratio: number;
+}
+
+interface Contestant {
+  readonly name: string;
+  readonly run: () => Promise<unknown>;
+  readonly timesMs: number[];
+}
+
+const ROUNDS = 5;
+const FRAMES = 200;
+const FRAME_SIDE = 256;
+const VARIANTS: readonly DotVariant[] = ['dot4', 'shift'];
+
+async function measure(): Promise<WebgpuMeasurement> {
+  const model = parsePack(new Uint8Array(await (await fetch(packUrl)).arrayBuffer()));
+  const contestants: Contestant[] = [];
+  for (const variant of VARIANTS) {
+    const engine = await openWebgpuEngine(undefined, { forceShift: variant === 'shift' });
+    const compiled = await engine.compile(model, planGraph(model));
+    const input = { kind: 'crop', data: goldenImage(model) } as const;
+    contestants.push(
+      { name: `${variant}, heatmaps back`, run: () => compiled.run(input), timesMs: [] },
+      { name: `${variant}, sums back`, run: async () => compiled.runSums?.(input), timesMs: [] },
+    );
+  }
+  const float: Contestant = { name: 'float, tfjs-webgpu', run: await floatRun(model), timesMs: [] };
+  contestants.push(float);
+  for (const { run } of contestants) await run();
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const { run, timesMs } of contestants) {
+      const startMs = performance.now();
+      await run();
+      timesMs.push(performance.now() - startMs);
+    }
+  }
+  return {
+    speeds: contestants.map(({ name, timesMs }) => ({
+      name,
+      medianMs: median(timesMs),
+      bestMs: Math.min(...timesMs),
+      ratio: median(timesMs.map((ms, round) => (float.timesMs[round] ?? NaN) / ms)),
+    })),
+    heapBytes: await heapGrowth(model),
+    frames: FRAMES,
+  };
+}
+
+async function floatRun(model: Model): Promise<() => Promise<unknown>> {
+  await setBackend('webgpu');
+  const graph = createFloatGraph(model);
+  const [height, width, channels] = model.graph.input.shape;
+  const image = tensor3d(goldenImage(model), [height, width, channels], 'int32');
+  return async () => {
+    const output = graph.run(image);
+    await output.data();
+    output.dispose();
+  };
+}
+
+/** Bytes that frames leave on the JS heap when nothing collects them: crop, network, sums. */
+async function heapGrowth(model: Model): Promise<number> {
+  const engine = await openWebgpuEngine();
+  const compiled = await engine.compile(model, planGraph(model));
+  const size = { width: FRAME_SIDE, height: FRAME_SIDE };
+  const data = new Uint8ClampedArray(FRAME_SIDE * FRAME_SIDE * 4).fill(99);
+  const affine = [0, 0, 65536, 0, 0, 65536] as const;
+  const input = { kind: 'frame', data, ...size, affine, taps: 1 } as const;
+  const run = compiled.runSums;
+  if (run === undefined) throw new Error('the engine has lost its runSums');
+  for (let i = 0; i < 10; i++) await run(input);
+  const { gc, performance: clock } = globalThis as unknown as {
+    gc: () => void;
+    performance: { memory: { usedJSHeapSize: number } };
+  };
+  gc();
+  const before = clock.memory.usedJSHeapSize;
+  for (let i = 0; i < FRAMES; i++) await run(input);
+  const growth = clock.memory.usedJSHeapSize - before;
+  engine.close();
+  return growth;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
+}
+
+Object.assign(globalThis, { measured: await measure() });
