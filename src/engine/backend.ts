@@ -83,6 +83,11 @@ export interface BackendOptions {
   readonly webgpuUrl?: string;
   /** Force one variant; default: relaxed where the engine has it and computes it rightly. */
   readonly wasmVariant?: 'simd128' | 'relaxed';
+  /**
+   * How the WASM engine chooses between convolution kernels that can do the same: by what the engine is expected to do best
+   * (default), by a measurement of some 40 ms, or these names first.
+   */
+  readonly wasmKernels?: 'measured' | 'expected' | readonly string[];
   /** GPU to prefer. */
   readonly powerPreference?: 'low-power' | 'high-performance';
 }

@@ -13,12 +13,12 @@ import { cropToMemory, type CropHost } from './kernels/crop';
 import { rowsOf } from './kernels/rows';
 import { Constants, Placement } from './model_memory';
 import { encodePrograms, runProgram, type KernelFunction, type StepCalls } from './program';
-import { chooseSteps, type Addresses, type ChosenStep } from './steps';
+import { chooseSteps, type Addresses, type ChosenStep, type StepHost } from './steps';
 import type { Start } from './threads/rendezvous';
 import type { Team } from './threads/team';
 
 /** What a compiled model needs of its backend. */
-export interface ModelHost extends CropHost {
+export interface ModelHost extends CropHost, StepHost {
   readonly arena: MemoryArena;
   /** As programs number them. */
   readonly functions: readonly KernelFunction[];

@@ -11,10 +11,6 @@ import {
   largestActivation,
   type ActivationSources,
 } from './kernels/activations';
-import { CONV2D_MASKS } from './kernels/conv2d_masks';
-import { CONV2D_PAIRS } from './kernels/conv2d_pairs';
-import { CONV2D_QUADS, CONV2D_SPLIT_QUADS } from './kernels/conv2d_quads';
-import { CONV2D_WIDE } from './kernels/conv2d_wide';
 import {
   FIXED_ADDRESSES,
   runOctsOf,
@@ -26,15 +22,14 @@ import {
 import { dispatchMaxPool, MAX_POOL2D_NAME } from './kernels/max_pool2d';
 import { activationRows, type Rows } from './kernels/rows';
 import type { Constants } from './model_memory';
+import { candidatesFor } from './kernels/candidates';
+import type { KernelPreference } from './tuning';
 
-/** Best first. */
-const CONV_KERNELS = [
-  CONV2D_QUADS,
-  CONV2D_PAIRS,
-  CONV2D_SPLIT_QUADS,
-  CONV2D_MASKS,
-  CONV2D_WIDE,
-] as const;
+/** What choosing kernels needs. */
+export interface StepHost extends KernelHost {
+  /** Names of kernels to take before others. */
+  readonly kernels: KernelPreference;
+}
 
 /** A step with its kernel and the offsets of its constants. */
 export interface ChosenStep {
@@ -61,7 +56,7 @@ export interface Addresses {
  * unless a step between them made others or wrote what they were made of.
  */
 export function chooseSteps(
-  host: KernelHost,
+  host: StepHost,
   constants: Constants,
   steps: readonly PlanStep[],
 ): readonly ChosenStep[] {
@@ -86,8 +81,11 @@ interface KernelStep {
   readonly kernel: ConvKernel;
 }
 
-function kernelFor(host: KernelHost, { name, node }: ConvStep): ConvKernel {
-  const kernel = CONV_KERNELS.find((candidate) => candidate.supports(node.encoding, host));
+function kernelFor({ kernels, ...host }: StepHost, { name, node }: ConvStep): ConvKernel {
+  const candidates = candidatesFor(node.encoding, host);
+  const names = kernels(node.encoding, node.kernel);
+  const preferred = names.flatMap((known) => candidates.filter((kernel) => kernel.name === known));
+  const kernel = preferred[0] ?? candidates[0];
   if (kernel === undefined) throw failed(`step ${name} has no kernel for ${node.encoding}`);
   return kernel;
 }

@@ -17,6 +17,7 @@ import { compileModel, type ModelHost } from './compiled_model';
 import { functionsOf, instantiate } from './instance';
 import { THREAD_BYTES } from './kernels/kernel';
 import { fetchModule, type WasmLoader } from './module_loader';
+import { preferKernels } from './tuning';
 import { chooseThreads, Team } from './threads/team';
 import { probeVariants, type VariantReport, type WasmVariant } from './variant';
 
@@ -32,23 +33,32 @@ export async function createWasmBackendWith(
 ): Promise<WasmBackend> {
   const variant = chooseVariant(report, options.wasmVariant);
   const { fusedDot } = report;
+  const kernels = options.wasmKernels;
   const { threads, reason } = chooseThreads(options.wasmThreads);
   let refusal = reason;
   if (options.wasmThreads !== undefined && threads > 1) {
     try {
-      return await createThreaded(loadModule, variant, fusedDot, options.wasmThreads, threads);
+      return await createThreaded(
+        loadModule,
+        variant,
+        fusedDot,
+        kernels,
+        options.wasmThreads,
+        threads,
+      );
     } catch (error) {
       refusal = error instanceof Error ? error.message : String(error);
     }
   }
   const module = await loadModule(options.wasmUrls[variant]);
-  return new WasmBackend(variant, module, fusedDot, { refusal });
+  return new WasmBackend(variant, module, fusedDot, { refusal, kernels });
 }
 
 async function createThreaded(
   loadModule: WasmLoader,
   variant: WasmVariant,
   fusedDot: boolean,
+  kernels: BackendOptions['wasmKernels'],
   { urls, ...options }: WasmThreads,
   threads: number,
 ): Promise<WasmBackend> {
@@ -56,7 +66,7 @@ async function createThreaded(
   const arena = new MemoryArena(threads * THREAD_BYTES, true);
   const { memory } = arena;
   const team = await Team.start({ ...options, variant, module, memory, threads });
-  return new WasmBackend(variant, module, fusedDot, { arena, team });
+  return new WasmBackend(variant, module, fusedDot, { kernels, arena, team });
 }
 
 /** The forced variant, or the best one that runs here. Throws 'backend/unavailable'. */
@@ -87,21 +97,23 @@ export class WasmBackend implements Backend {
     variant: WasmVariant,
     module: WebAssembly.Module,
     fusedDot: boolean,
-    threads: {
+    how: {
+      readonly kernels?: BackendOptions['wasmKernels'];
       readonly arena?: MemoryArena;
       readonly team?: Team;
       readonly refusal?: string | null;
     },
   ) {
     this.variant = variant;
-    this.team = threads.team ?? null;
-    this.refusal = threads.refusal ?? null;
-    const arena = threads.arena ?? new MemoryArena(THREAD_BYTES, false);
+    this.team = how.team ?? null;
+    this.refusal = how.refusal ?? null;
+    const arena = how.arena ?? new MemoryArena(THREAD_BYTES, false);
     this.arena = arena;
     const exports = instantiate(variant, module, arena.memory, 0);
     this.host = {
       arena,
       fusedDot,
+      kernels: preferKernels(how.kernels, { arena, fusedDot, exports }),
       memory: arena.memory,
       exports,
       functions: functionsOf(exports),
