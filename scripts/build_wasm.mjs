@@ -1,6 +1,7 @@
 /**
- * Compiles the two WASM modules, src/engine/wasm/build/{simd128,relaxed}.wasm, from AssemblyScript. Does nothing when they
- * are newer than every source and the compiler's options, so that dev and test commands can call it each time.
+ * Compiles the WASM modules, src/engine/wasm/build/{simd128,relaxed}{,_threads}.wasm, from AssemblyScript; those for threads
+ * are the same code over a shared memory. Does nothing when they are newer than every source and the compiler's options, so that
+ * dev and test commands can call it each time.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, stat } from 'node:fs/promises';
@@ -30,19 +31,19 @@ const inputs = [
 const newest = Math.max(...(await Promise.all(inputs.map(modifiedMs))));
 
 await mkdir(path.join(root, target), { recursive: true });
-for (const variant of ['simd128', 'relaxed']) {
-  const output = `${target}/${variant}.wasm`;
+for (const name of ['simd128', 'relaxed', 'simd128_threads', 'relaxed_threads']) {
+  const output = `${target}/${name}.wasm`;
   if ((await modifiedMs(output)) > newest) continue;
   // The command, not the compiler's module: that one's types redeclare global ones.
   const { status } = spawnSync(
     process.execPath,
     [
       compiler,
-      `${sources}/${variant}.ts`,
+      `${sources}/${name.replace('_threads', '')}.ts`,
       '--config',
       `${sources}/asconfig.json`,
       '--target',
-      variant,
+      name,
     ],
     { cwd: root, stdio: 'inherit' },
   );

@@ -4,7 +4,9 @@
 import workerUrl from '../../workers/landmark.worker?worker&url';
 import webgpuUrl from '../../workers/webgpu_engine?worker&url';
 import relaxedUrl from '../engine/wasm/build/relaxed.wasm?url&no-inline';
+import relaxedThreadsUrl from '../engine/wasm/build/relaxed_threads.wasm?url&no-inline';
 import simd128Url from '../engine/wasm/build/simd128.wasm?url&no-inline';
+import simd128ThreadsUrl from '../engine/wasm/build/simd128_threads.wasm?url&no-inline';
 import { BitmarksError } from '../errors';
 import type { TaskName } from '../protocol/service';
 
@@ -25,6 +27,8 @@ export interface AssetUrls {
   readonly worker: string;
   readonly webgpu: string;
   readonly wasm: { readonly simd128: string; readonly relaxed: string };
+  /** The same over shared memory. */
+  readonly wasmThreads: { readonly simd128: string; readonly relaxed: string };
   readonly landmarkPack: string;
   /** Null in builds without this finder. */
   readonly finderPack: string | null;
@@ -41,6 +45,10 @@ export function resolveAssets(task: TaskName, base: string | null): AssetUrls {
       worker: absoluteUrl(workerUrl),
       webgpu: absoluteUrl(webgpuUrl),
       wasm: { simd128: absoluteUrl(simd128Url), relaxed: absoluteUrl(relaxedUrl) },
+      wasmThreads: {
+        simd128: absoluteUrl(simd128ThreadsUrl),
+        relaxed: absoluteUrl(relaxedThreadsUrl),
+      },
       landmarkPack: packUrl(landmarks),
       finderPack: hasFinder ? packUrl(finder) : null,
     };
@@ -51,6 +59,10 @@ export function resolveAssets(task: TaskName, base: string | null): AssetUrls {
     worker: inFolder('bitmarks.worker.js'),
     webgpu: inFolder('bitmarks.webgpu.js'),
     wasm: { simd128: inFolder('wasm/simd128.wasm'), relaxed: inFolder('wasm/relaxed.wasm') },
+    wasmThreads: {
+      simd128: inFolder('wasm/simd128_threads.wasm'),
+      relaxed: inFolder('wasm/relaxed_threads.wasm'),
+    },
     landmarkPack: inFolder(`models/${landmarks}.bitmarks`),
     finderPack: hasFinder ? inFolder(`models/${finder}.bitmarks`) : null,
   };

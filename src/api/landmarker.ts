@@ -218,6 +218,7 @@ export async function connect(
       backend: options.backend,
       wasmUrls: urls.wasm,
       webgpuUrl: urls.webgpu,
+      wasmThreads: { urls: urls.wasmThreads, helperUrl: workerUrl, count: options.threads },
       selfTest: options.selfTest,
     };
     const bytes = [packs.landmarks, packs.finder].flatMap((pack) =>

@@ -35,6 +35,11 @@ export interface LandmarkerOptions {
   readonly smoothing?: boolean | undefined;
   /** Check the packs' golden vectors on the chosen backend, and refuse a backend that computes them wrongly. Default true. */
   readonly selfTest?: boolean | undefined;
+  /**
+   * Threads of the WASM engine, 1..16. Default: one for each core, up to 4, in pages that are cross-origin isolated; elsewhere
+   * there is one, and info.device says why.
+   */
+  readonly threads?: number | undefined;
   /** Folder that holds the package's other files. Default: where the script lies. */
   readonly assetBase?: string | URL | undefined;
   /** Worker script. Default: `bitmarks.worker.js` in the folder above. */
@@ -89,6 +94,7 @@ export interface ResolvedOptions {
   readonly backend: BackendChoice;
   readonly detect: DetectOptions;
   readonly selfTest: boolean;
+  readonly threads: number | null;
   readonly assetBase: string | null;
   readonly workerUrl: string | null;
   readonly onProgress: ((progress: LoadProgress) => void) | null;
@@ -96,6 +102,7 @@ export interface ResolvedOptions {
 }
 
 const MAX_SUBJECTS = 16;
+const MAX_THREADS = 16;
 const BACKENDS: Readonly<Record<Delegate, BackendChoice>> = {
   auto: 'auto',
   webgpu: 'webgpu',
@@ -113,6 +120,7 @@ const NAMES = [
   'minTrackingConfidence',
   'smoothing',
   'selfTest',
+  'threads',
   'assetBase',
   'workerUrl',
   'onProgress',
@@ -162,6 +170,7 @@ export function resolveOptions(
       smoothing: given.flag('smoothing') ?? true,
     },
     selfTest: given.flag('selfTest') ?? true,
+    threads: given.count('threads', MAX_THREADS),
     assetBase: given.url('assetBase'),
     workerUrl: given.url('workerUrl'),
     onProgress: given.callback('onProgress'),

@@ -80,6 +80,8 @@ export type BackendFactory = (options: BackendOptions) => Promise<Backend>;
 export interface BackendOptions {
   /** Absolute URLs of the WASM modules; the worker cannot resolve relative ones. */
   readonly wasmUrls: { readonly simd128: string; readonly relaxed: string };
+  /** Threads of the WASM engine; absent: one. */
+  readonly wasmThreads?: WasmThreads;
   /**
    * Absolute URL of the WebGPU engine's own file. The registry loads it with loadOfferedBackend (offered.ts), so that pages
    * without a GPU never download it; a static or plain dynamic import of ./webgpu would put it into the worker's file.
@@ -87,6 +89,25 @@ export interface BackendOptions {
   readonly webgpuUrl?: string;
   /** Force one variant; default: relaxed where the engine has it and computes it rightly. */
   readonly wasmVariant?: 'simd128' | 'relaxed';
+  /**
+   * How the WASM engine chooses between convolution kernels that can do the same: by what the engine is expected to do best
+   * (default), by a measurement of some 40 ms, or these names first.
+   */
+  readonly wasmKernels?: 'measured' | 'expected' | readonly string[];
   /** GPU to prefer. */
   readonly powerPreference?: 'low-power' | 'high-performance';
+}
+
+/** How the WASM engine runs on several threads, where page and engine allow it; else it runs on one. */
+export interface WasmThreads {
+  /** Absolute URLs of the modules over shared memory. */
+  readonly urls: { readonly simd128: string; readonly relaxed: string };
+  /** Absolute URL of the worker script, which helper threads load too. */
+  readonly helperUrl: string;
+  /** With the thread that calls; null: as many as help. */
+  readonly count: number | null;
+  /** Multiply-adds from which a step is shared out; default: those that take longer than threads take to meet. */
+  readonly leastSharedWork?: number;
+  /** How long a helper may be silent before it counts as gone. */
+  readonly patienceMs?: number;
 }

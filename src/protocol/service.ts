@@ -5,7 +5,7 @@ import type { LandmarkResult } from './result';
 import type { WireService } from './wire_errors';
 
 /** Raised with every change of the messages between script and worker, which may be cached apart from each other. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 export type BackendChoice = 'auto' | 'webgpu' | 'wasm' | 'reference';
 export type TaskName = 'face' | 'pose';
@@ -25,6 +25,12 @@ export interface LoadRequest {
   /** Absolute URL of the WebGPU engine's own file (workers/webgpu_engine.ts); fetched only where that engine is tried. */
   readonly webgpuUrl: string;
   readonly wasmVariant?: 'simd128' | 'relaxed';
+  /** Threads of the WASM engine, as src/engine/backend.ts says; absent: one. */
+  readonly wasmThreads?: {
+    readonly urls: { readonly simd128: string; readonly relaxed: string };
+    readonly helperUrl: string;
+    readonly count: number | null;
+  };
   /** Run the packs' golden vectors on the chosen backend and refuse the backend if the hash differs. */
   readonly selfTest: boolean;
   /** Id for cancel(). */
@@ -66,7 +72,7 @@ export interface SessionInfo {
     readonly kernels: readonly string[];
     readonly multiplyAdds: number;
   } | null;
-  /** GPU vendor and architecture, or the WASM variant. */
+  /** GPU vendor and architecture, or the WASM variant, its threads and why it has no more. */
   readonly device: string;
   readonly timings: {
     readonly downloadMs: number;

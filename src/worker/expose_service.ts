@@ -3,6 +3,7 @@
  * awaits visible to the page. The one file of the worker that touches its global scope.
  */
 import { expose, releaseProxy, type Endpoint } from 'comlink';
+import type { BackendOptions } from '../engine/backend';
 import { loadFactory } from '../engine/registry';
 import { Session } from '../engine/session';
 import { shareBackends } from '../engine/shared_backends';
@@ -11,6 +12,7 @@ import {
   PROTOCOL_VERSION,
   type LandmarkService,
   type LoadProgress,
+  type LoadRequest,
   type WorkerRoot,
 } from '../protocol/service';
 import { settle } from '../protocol/wire_errors';
@@ -37,10 +39,10 @@ export function createRealService(): LandmarkService {
   return createLandmarkService({
     fetchPack,
     parsePack,
-    openSession: (model, { backend, wasmUrls, webgpuUrl, wasmVariant, selfTest }, onPhase) =>
+    openSession: (model, { backend, selfTest, ...request }, onPhase) =>
       Session.create(model, {
         backend,
-        engine: { wasmUrls, webgpuUrl, ...(wasmVariant === undefined ? {} : { wasmVariant }) },
+        engine: engineOptions(request),
         selfTest,
         onPhase,
         loadFactory: loadShared,
@@ -52,6 +54,20 @@ export function createRealService(): LandmarkService {
     },
     nowMs: () => performance.now(),
   });
+}
+
+function engineOptions({
+  wasmUrls,
+  webgpuUrl,
+  wasmVariant,
+  wasmThreads,
+}: Omit<LoadRequest, 'backend' | 'selfTest'>): BackendOptions {
+  return {
+    wasmUrls,
+    webgpuUrl,
+    ...(wasmVariant === undefined ? {} : { wasmVariant }),
+    ...(wasmThreads === undefined ? {} : { wasmThreads }),
+  };
 }
 
 /** Answers the calls that come in at the endpoint; default: this worker's own. */

@@ -68,7 +68,10 @@ afterEach(async () => {
 /** A small network and its options: what is tried here is how files are reached. */
 const PACK = { '/tiny.bitmarks': tinyPack() };
 const pagesFor = (sdk: string): Record<string, string> =>
-  packagePages({ sdk, options: { ...TINY_OPTIONS, model: `${sdk}/tiny.bitmarks` } });
+  packagePages({
+    sdk,
+    options: { ...TINY_OPTIONS, threads: 2, model: `${sdk}/tiny.bitmarks` },
+  });
 
 describe.each(['swiftshader', 'none'] as const)('GPU: %s', (gpu) => {
   const backend = gpu === 'none' ? 'wasm' : 'webgpu';
@@ -108,7 +111,12 @@ describe.each(['swiftshader', 'none'] as const)('GPU: %s', (gpu) => {
       expect(outcome.failure).toBeUndefined();
       expect(outcome.backend).toBe(backend);
       expect(outcome.points).toEqual(expected);
-      expect(outcome.isolated).toBe(row.page === ISOLATED);
+      const isIsolated = row.page === ISOLATED;
+      expect(outcome.isolated).toBe(isIsolated);
+      if (gpu === 'none') {
+        const alone = /^WASM relaxed, 1 thread \(the page is not cross-origin isolated\)$/;
+        expect(outcome.device).toMatch(isIsolated ? /^WASM relaxed, 2 threads$/ : alone);
+      }
       expect(page.requests.map(({ path }) => path)).not.toContain('/bitmarks.worker.js');
     });
   });

@@ -10,6 +10,7 @@ export interface PageOutcome {
   readonly backend?: string;
   readonly refusals?: readonly { readonly backend: string; readonly reason: string }[];
   readonly kernels?: readonly string[];
+  readonly device?: string;
   /** x and y of all landmarks of the first face. */
   readonly points?: readonly (readonly [number, number])[];
   readonly isolated?: boolean;
@@ -29,9 +30,9 @@ async function run(sdk, options, detects) {
     const landmarker = await sdk.FaceLandmarker.create(options);
     try {
       const faces = detects ? (await landmarker.detect(image)).faces : [];
-      const { backend, kernels, refusals } = landmarker.info;
+      const { backend, device, kernels, refusals } = landmarker.info;
       const points = faces[0]?.landmarks.map(({ x, y }) => [x, y]) ?? [];
-      return { backend, kernels, refusals, points, isolated: crossOriginIsolated };
+      return { backend, device, kernels, refusals, points, isolated: crossOriginIsolated };
     } finally {
       landmarker.close();
     }

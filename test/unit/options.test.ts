@@ -22,6 +22,7 @@ const DEFAULTS = {
     smoothing: true,
   },
   selfTest: true,
+  threads: null,
   assetBase: null,
   workerUrl: null,
   onProgress: null,
@@ -67,6 +68,7 @@ describe('resolveOptions', () => {
     [{ minTrackingConfidence: 1 }, { detect: { ...DEFAULTS.detect, minTrackingConfidence: 1 } }],
     [{ smoothing: false }, { detect: { ...DEFAULTS.detect, smoothing: false } }],
     [{ selfTest: false }, { selfTest: false }],
+    [{ threads: 2 }, { threads: 2 }],
     [{ assetBase: new URL('https://cdn.test/x') }, { assetBase: 'https://cdn.test/x' }],
     [{ workerUrl: '/w.js' }, { workerUrl: '/w.js' }],
     [{ onProgress }, { onProgress }],
@@ -83,6 +85,7 @@ describe('resolveOptions', () => {
     [{ numFaces: 0 }, 'numFaces is 0, expected a whole number from 1 to 16'],
     [{ numFaces: 1.5 }, 'numFaces is 1.5, expected a whole number from 1 to 16'],
     [{ numFaces: '2' }, "numFaces is '2', expected a whole number from 1 to 16"],
+    [{ threads: 17 }, 'threads is 17, expected a whole number from 1 to 16'],
     [{ minTrackingConfidence: 50 }, 'minTrackingConfidence is 50, expected a number from 0 to 1'],
     [
       { minFaceDetectionConfidence: NaN },

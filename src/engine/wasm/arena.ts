@@ -6,8 +6,8 @@ import { BitmarksError } from '../../errors';
 
 const PAGE_BYTES = 65536;
 const ALIGNMENT = 64;
-/** Below this address lie the kernels' own bytes (kernels/kernel.ts). */
-const FIRST_ADDRESS = 1024;
+/** What the modules for threads declare (assembly/asconfig.json): 128 MiB, of which address space alone is taken. */
+const MOST_SHARED_PAGES = 2048;
 
 interface Region {
   readonly address: number;
@@ -19,10 +19,14 @@ export class MemoryArena {
   /** Free regions below `top`, in address order, never adjacent. */
   private free: Region[] = [];
   private readonly taken = new Map<number, number>();
-  private top = FIRST_ADDRESS;
+  private top: number;
 
-  constructor() {
-    this.memory = new WebAssembly.Memory({ initial: 1 });
+  /** Below `firstAddress` lie the kernels' own bytes (kernels/kernel.ts). `shared`: between threads. */
+  constructor(firstAddress: number, shared: boolean) {
+    this.top = firstAddress;
+    this.memory = new WebAssembly.Memory(
+      shared ? { initial: 1, maximum: MOST_SHARED_PAGES, shared } : { initial: 1 },
+    );
   }
 
   /** Address of `bytes` fresh bytes, aligned to 64; their content is undefined. */

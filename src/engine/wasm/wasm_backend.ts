@@ -1,15 +1,24 @@
 /**
- * The WASM backend: picks the module variant, instantiates it, and keeps the memory that compiled models share.
+ * The WASM backend: picks the module variant and the number of threads, and keeps the memory that compiled models share.
  * The arithmetic is in the kernels, the plan in compiled_model.ts.
  */
 import { BitmarksError } from '../../errors';
 import type { Model } from '../../model/types';
-import type { Backend, BackendFactory, BackendOptions, CompiledModel } from '../backend';
+import type {
+  Backend,
+  BackendFactory,
+  BackendOptions,
+  CompiledModel,
+  WasmThreads,
+} from '../backend';
 import type { Plan } from '../planner';
 import { MemoryArena } from './arena';
 import { compileModel, type ModelHost } from './compiled_model';
-import type { WasmExports } from './kernels/kernel';
+import { functionsOf, instantiate } from './instance';
+import { THREAD_BYTES } from './kernels/kernel';
 import { fetchModule, type WasmLoader } from './module_loader';
+import { preferKernels } from './tuning';
+import { chooseThreads, Team } from './threads/team';
 import { probeVariants, type VariantReport, type WasmVariant } from './variant';
 
 /** Backend over fetch. Throws 'backend/unavailable' without SIMD, for a forced variant that cannot run, or without the file. */
@@ -23,8 +32,41 @@ export async function createWasmBackendWith(
   report: VariantReport = probeVariants(),
 ): Promise<WasmBackend> {
   const variant = chooseVariant(report, options.wasmVariant);
+  const { fusedDot } = report;
+  const kernels = options.wasmKernels;
+  const { threads, reason } = chooseThreads(options.wasmThreads);
+  let refusal = reason;
+  if (options.wasmThreads !== undefined && threads > 1) {
+    try {
+      return await createThreaded(
+        loadModule,
+        variant,
+        fusedDot,
+        kernels,
+        options.wasmThreads,
+        threads,
+      );
+    } catch (error) {
+      refusal = error instanceof Error ? error.message : String(error);
+    }
+  }
   const module = await loadModule(options.wasmUrls[variant]);
-  return new WasmBackend(variant, module, report.fusedDot);
+  return new WasmBackend(variant, module, fusedDot, { refusal, kernels });
+}
+
+async function createThreaded(
+  loadModule: WasmLoader,
+  variant: WasmVariant,
+  fusedDot: boolean,
+  kernels: BackendOptions['wasmKernels'],
+  { urls, ...options }: WasmThreads,
+  threads: number,
+): Promise<WasmBackend> {
+  const module = await loadModule(urls[variant]);
+  const arena = new MemoryArena(threads * THREAD_BYTES, true);
+  const { memory } = arena;
+  const team = await Team.start({ ...options, variant, module, memory, threads });
+  return new WasmBackend(variant, module, fusedDot, { kernels, arena, team });
 }
 
 /** The forced variant, or the best one that runs here. Throws 'backend/unavailable'. */
@@ -36,36 +78,57 @@ export function chooseVariant(report: VariantReport, forced?: WasmVariant): Wasm
   return variant;
 }
 
-const COMMON_EXPORTS = ['clearBorder', 'imageNarrow', 'requantizeNarrow', 'maxPool2d', 'crop'];
-const EXPORTS: Readonly<Record<WasmVariant, readonly string[]>> = {
-  simd128: [...COMMON_EXPORTS, 'imageWide', 'requantizeWide', 'conv2dMasks', 'conv2dWide'],
-  relaxed: [...COMMON_EXPORTS, 'conv2dPairs', 'conv2dQuads', 'conv2dSplitQuads'],
-};
-
 export class WasmBackend implements Backend {
   readonly name = 'wasm';
   /** Never settles: a WASM module cannot be lost. */
   readonly lost = new Promise<string>(() => undefined);
   readonly variant: WasmVariant;
-  /** The module that runs, for `info.device`. */
-  readonly device: string;
-  private readonly arena = new MemoryArena();
+  private readonly arena: MemoryArena;
+  private readonly team: Team | null;
+  /** Why there is one thread, where there might have been more. */
+  private readonly refusal: string | null;
   private readonly host: ModelHost;
   private readonly models = new Set<CompiledModel>();
   private box = { address: 0, bytes: 0 };
   private closed = false;
 
-  constructor(variant: WasmVariant, module: WebAssembly.Module, fusedDot: boolean) {
+  /** A team runs over the memory of its arena. */
+  constructor(
+    variant: WasmVariant,
+    module: WebAssembly.Module,
+    fusedDot: boolean,
+    how: {
+      readonly kernels?: BackendOptions['wasmKernels'];
+      readonly arena?: MemoryArena;
+      readonly team?: Team;
+      readonly refusal?: string | null;
+    },
+  ) {
     this.variant = variant;
-    this.device = `WASM ${variant}`;
-    const { arena } = this;
+    this.team = how.team ?? null;
+    this.refusal = how.refusal ?? null;
+    const arena = how.arena ?? new MemoryArena(THREAD_BYTES, false);
+    this.arena = arena;
+    const exports = instantiate(variant, module, arena.memory, 0);
     this.host = {
       arena,
       fusedDot,
+      kernels: preferKernels(how.kernels, { arena, fusedDot, exports }),
       memory: arena.memory,
-      exports: instantiate(variant, module, arena.memory),
+      exports,
+      functions: functionsOf(exports),
+      team: this.team,
       frameBox: (bytes) => this.frameBox(bytes),
     };
+  }
+
+  /** The module that runs and on how many threads, for `info.device`. */
+  get device(): string {
+    const name = `WASM ${this.variant}`;
+    if (this.team !== null && this.team.end === null)
+      return `${name}, ${this.team.threads} threads`;
+    const reason = this.team?.end ?? this.refusal;
+    return reason === null ? name : `${name}, 1 thread (${reason})`;
   }
 
   compile(model: Model, plan: Plan): Promise<CompiledModel> {
@@ -82,6 +145,7 @@ export class WasmBackend implements Backend {
   close(): void {
     this.closed = true;
     for (const model of this.models) model.close();
+    this.team?.close('the backend was closed');
     this.arena.release(this.box.address);
     this.box = { address: 0, bytes: 0 };
   }
@@ -100,36 +164,4 @@ export class WasmBackend implements Backend {
     }
     return this.box.address;
   }
-}
-
-function instantiate(
-  variant: WasmVariant,
-  module: WebAssembly.Module,
-  memory: WebAssembly.Memory,
-): WasmExports {
-  let functions: WebAssembly.Exports;
-  try {
-    functions = new WebAssembly.Instance(module, { env: { memory } }).exports;
-  } catch (cause) {
-    throw new BitmarksError(
-      'backend/unavailable',
-      `the ${variant} WASM module could not be instantiated; serve the .wasm file of this release`,
-      { cause },
-    );
-  }
-  const made = { variant, functions };
-  if (!hasExports(made)) {
-    throw new BitmarksError(
-      'backend/unavailable',
-      `the ${variant} WASM module is of another release: expected the functions ${EXPORTS[variant].join(', ')}`,
-    );
-  }
-  return made;
-}
-
-function hasExports(made: {
-  readonly variant: WasmVariant;
-  readonly functions: WebAssembly.Exports;
-}): made is { variant: WasmVariant; functions: WebAssembly.Exports } & WasmExports {
-  return EXPORTS[made.variant].every((name) => typeof made.functions[name] === 'function');
 }

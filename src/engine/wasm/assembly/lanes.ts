@@ -3,8 +3,13 @@
  * No loops over tensors here.
  */
 
-/** Sixteen bytes that no tensor uses: the host never allocates below 1024. */
-const SCRATCH: usize = 64;
+/** Sixteen bytes that no tensor and no other thread uses: the host allocates above all of them. */
+let scratch: usize = 64;
+
+/** Each thread's instance gets bytes of its own. */
+export function setScratch(address: usize): void {
+  scratch = address;
+}
 
 /** Stores the first `count` 16-bit lanes of `values` (count 1..8, or more for all of them). */
 // @ts-ignore: decorator
@@ -13,8 +18,8 @@ export function storeLanes16(target: usize, values: v128, count: i32): void {
   if (count >= 8) {
     v128.store(target, values);
   } else {
-    v128.store(SCRATCH, values);
-    memory.copy(target, SCRATCH, <usize>count << 1);
+    v128.store(scratch, values);
+    memory.copy(target, scratch, <usize>count << 1);
   }
 }
 
@@ -22,8 +27,8 @@ export function storeLanes16(target: usize, values: v128, count: i32): void {
 // @ts-ignore: decorator
 @inline
 export function storeBytes(target: usize, values: v128, count: i32): void {
-  v128.store(SCRATCH, values);
-  memory.copy(target, SCRATCH, count);
+  v128.store(scratch, values);
+  memory.copy(target, scratch, count);
 }
 
 /** sat16((sum + r) >> shift) of eight 32-bit sums; `rounding` holds r in every lane. */

@@ -5,4 +5,5 @@ export { clearBorder, imageNarrow, imageWide, requantizeNarrow, requantizeWide }
 export { conv2dMasks } from './conv2d_masks';
 export { conv2dWide } from './conv2d_wide';
 export { crop } from './crop';
+export { setScratch } from './lanes';
 export { maxPool2d } from './max_pool2d';

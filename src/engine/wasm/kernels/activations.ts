@@ -8,7 +8,8 @@
  * every encoding is supported.
  */
 import type { ConvStep } from '../../planner';
-import { simd128Of, type KernelHost, type StepCall } from './kernel';
+import { kernelCall, type KernelCall } from './kernel';
+import type { Rows } from './rows';
 
 /** Where a step's activation image lies and how it is strided, in bytes. */
 export interface ActivationImage {
@@ -63,51 +64,52 @@ export function largestActivation(step: ConvStep): number {
   return source.kind === 'image' ? 255 >> source.inputShift : 2 ** (source.inputBits - 1) - 1;
 }
 
-/** The calls that fill the activation image. */
+/** The calls that fill the given rows of the activation image, and the whole of its border. */
 export function dispatchActivations(
-  host: KernelHost,
   step: ConvStep,
   target: ActivationImage,
   sources: ActivationSources,
-): readonly StepCall[] {
+  { first, end }: Rows,
+): readonly KernelCall[] {
   const { address, pad, pixelBytes, rowBytes } = target;
-  const { functions } = host.exports;
-  const wide = target.activationBytes === 2;
+  const isWide = target.activationBytes === 2;
   const [height, width, channels] = step.inputShape;
   const inside = address + pad * (rowBytes + pixelBytes);
-  const calls: StepCall[] = [];
+  const calls: KernelCall[] = [];
   if (pad > 0) {
-    calls.push(() => functions.clearBorder(address, height, pad, rowBytes, pad * pixelBytes));
+    calls.push(kernelCall('clearBorder', address, height, pad, rowBytes, pad * pixelBytes));
   }
   const { source } = step;
   if (source.kind === 'image') {
-    const fill = wide ? simd128Of(host).imageWide : functions.imageNarrow;
-    calls.push(() =>
-      fill(sources.image, height, width * channels, inside, rowBytes, source.inputShift),
+    const from = sources.image + first * width * channels;
+    const to = inside + first * rowBytes;
+    const fill = isWide ? 'imageWide' : 'imageNarrow';
+    calls.push(
+      kernelCall(fill, from, end - first, width * channels, to, rowBytes, source.inputShift),
     );
     return calls;
   }
-  const fill = wide ? simd128Of(host).requantizeWide : functions.requantizeNarrow;
   const norm = sources.norm(source.norm);
   const largest = largestActivation(step);
   for (const part of source.parts) {
-    const from = sources.buffer(part.buffer);
-    const [partHeight, partWidth, partChannels] = part.shape;
-    const to = inside + part.channelOffset * target.activationBytes;
-    const multiplier = norm.multiplier + part.channelOffset * 2;
-    const bias = norm.bias + part.channelOffset * 2;
-    calls.push(() =>
-      fill(
-        from,
-        partHeight,
+    const [, partWidth, partChannels] = part.shape;
+    const scale = part.upsample ? 2 : 1;
+    // An upsampled row is made with the one beside it.
+    const firstRow = Math.floor(first / scale);
+    const rows = Math.ceil(end / scale) - firstRow;
+    calls.push(
+      kernelCall(
+        isWide ? 'requantizeWide' : 'requantizeNarrow',
+        sources.buffer(part.buffer) + firstRow * partWidth * partChannels * 2,
+        rows,
         partWidth,
         partChannels,
-        part.upsample ? 2 : 1,
-        to,
+        scale,
+        inside + firstRow * scale * rowBytes + part.channelOffset * target.activationBytes,
         pixelBytes,
         rowBytes,
-        multiplier,
-        bias,
+        norm.multiplier + part.channelOffset * 2,
+        norm.bias + part.channelOffset * 2,
         norm.shift,
         largest,
       ),

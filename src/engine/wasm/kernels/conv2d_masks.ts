@@ -6,7 +6,7 @@
  * Weights become byte masks. Sums of masked activations are unsigned and 16 bits wide as long as they fit.
  */
 import { chunkOctsOf } from './chunks';
-import { FIXED_ADDRESSES, layOutBlocks, simd128Of, type ConvKernel } from './kernel';
+import { kernelCall, layOutBlocks, type ConvKernel } from './kernel';
 
 export const CONV2D_MASKS: ConvKernel = {
   name: 'simd128_masks',
@@ -16,10 +16,9 @@ export const CONV2D_MASKS: ConvKernel = {
     layOutBlocks(weights, (remaining) => (remaining > 8 ? 16 : 8), 2).map((weight) =>
       weight > 0 ? -1 : 0,
     ),
-  dispatch: (host, parameters, weights, largest) => {
-    const functions = simd128Of(host);
+  dispatch: (parameters, weights, largest, spill) => {
     const runBytes = weights.kernel * weights.inChannels;
     const chunkOcts = chunkOctsOf(weights, (positive) => positive * largest <= 65535);
-    return () => functions.conv2dMasks(...parameters, runBytes, chunkOcts, FIXED_ADDRESSES.spill);
+    return kernelCall('conv2dMasks', ...parameters, runBytes, chunkOcts, spill);
   },
 };

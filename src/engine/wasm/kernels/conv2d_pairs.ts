@@ -8,7 +8,7 @@
  * chunk it lies in -N * largest .. P * largest.
  */
 import { chunkOctsOf } from './chunks';
-import { FIXED_ADDRESSES, layOutBlocks, relaxedOf, type ConvKernel } from './kernel';
+import { kernelCall, layOutBlocks, type ConvKernel } from './kernel';
 
 export const CONV2D_PAIRS: ConvKernel = {
   name: 'relaxed_pairs',
@@ -17,11 +17,10 @@ export const CONV2D_PAIRS: ConvKernel = {
   supports: (encoding, { exports, fusedDot }) =>
     encoding !== 'i8' && exports.variant === 'relaxed' && !fusedDot,
   layOut: (weights) => layOutBlocks(weights, (remaining) => (remaining > 8 ? 16 : 8), 2),
-  dispatch: (host, parameters, weights, largest) => {
-    const functions = relaxedOf(host);
+  dispatch: (parameters, weights, largest, spill) => {
     const fits = (positive: number, negative: number): boolean =>
       Math.max(positive, negative) * largest <= 32767;
     const chunkOcts = chunkOctsOf(weights, fits);
-    return () => functions.conv2dPairs(...parameters, chunkOcts, FIXED_ADDRESSES.spill);
+    return kernelCall('conv2dPairs', ...parameters, chunkOcts, spill);
   },
 };

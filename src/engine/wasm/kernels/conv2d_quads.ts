@@ -7,7 +7,7 @@
  * is for every encoding. Other x86 gets the same in three instructions by asking for each; engines make five of the fused
  * form. Activations never exceed 127 (models/README.md), which makes the operations exact on every engine.
  */
-import { layOutBlocks, relaxedOf, type ConvKernel, type ConvWeights } from './kernel';
+import { kernelCall, layOutBlocks, type ConvKernel, type ConvWeights } from './kernel';
 
 const layOut = (weights: ConvWeights): Int8Array => layOutBlocks(weights, () => 8, 4);
 
@@ -16,10 +16,7 @@ export const CONV2D_QUADS: ConvKernel = {
   activationBytes: 1,
   supports: (_, { exports, fusedDot }) => exports.variant === 'relaxed' && fusedDot,
   layOut,
-  dispatch: (host, parameters) => {
-    const functions = relaxedOf(host);
-    return () => functions.conv2dQuads(...parameters);
-  },
+  dispatch: (parameters) => kernelCall('conv2dQuads', ...parameters),
 };
 
 export const CONV2D_SPLIT_QUADS: ConvKernel = {
@@ -28,8 +25,5 @@ export const CONV2D_SPLIT_QUADS: ConvKernel = {
   supports: (encoding, { exports, fusedDot }) =>
     encoding === 'i8' && exports.variant === 'relaxed' && !fusedDot,
   layOut,
-  dispatch: (host, parameters) => {
-    const functions = relaxedOf(host);
-    return () => functions.conv2dSplitQuads(...parameters);
-  },
+  dispatch: (parameters) => kernelCall('conv2dSplitQuads', ...parameters),
 };

@@ -5,15 +5,12 @@
  *
  * Weights and activations are widened to 16 bits, so i32x4.dot_i16x8 multiplies pairs.
  */
-import { layOutBlocks, simd128Of, type ConvKernel } from './kernel';
+import { kernelCall, layOutBlocks, type ConvKernel } from './kernel';
 
 export const CONV2D_WIDE: ConvKernel = {
   name: 'simd128_wide',
   activationBytes: 2,
   supports: (_, { exports }) => exports.variant === 'simd128',
   layOut: (weights) => Int16Array.from(layOutBlocks(weights, () => 8, 2)),
-  dispatch: (host, parameters) => {
-    const functions = simd128Of(host);
-    return () => functions.conv2dWide(...parameters);
-  },
+  dispatch: (parameters) => kernelCall('conv2dWide', ...parameters),
 };

@@ -3,11 +3,12 @@
  * of the same name in ../assembly; the file here states the formula, says what the kernel supports, lays weights out and
  * dispatches. No kernel in particular.
  */
-import { BitmarksError } from '../../../errors';
 import type { Encoding } from '../../../model/types';
 
 /** What both modules export; addresses and strides are in bytes. */
 export interface CommonExports {
+  /** Names 16 bytes for the partial stores of this instance's thread. */
+  setScratch(address: number): void;
   clearBorder(
     target: number,
     height: number,
@@ -105,20 +106,27 @@ export interface KernelHost {
   readonly fusedDot: boolean;
 }
 
-/** The SIMD128 functions of a host that `supports` has accepted. */
-export function simd128Of({ exports }: KernelHost): Simd128Exports {
-  if (exports.variant === 'simd128') return exports.functions;
-  throw new BitmarksError('backend/failed', 'the relaxed module has no SIMD128 kernels');
+type AllExports = Simd128Exports & RelaxedExports;
+
+/** A call into the module, as data: threads read it from memory. */
+export interface KernelCall {
+  readonly name: keyof AllExports;
+  readonly parameters: readonly number[];
 }
 
-/** The relaxed functions of a host that `supports` has accepted. */
-export function relaxedOf({ exports }: KernelHost): RelaxedExports {
-  if (exports.variant === 'relaxed') return exports.functions;
-  throw new BitmarksError('backend/failed', 'the SIMD128 module has no relaxed kernels');
+/** Most parameters of a function that is called this way. */
+export const MAX_PARAMETERS = 15;
+
+export function kernelCall<Name extends keyof AllExports>(
+  name: Name,
+  ...parameters: Parameters<AllExports[Name]>
+): KernelCall {
+  return { name, parameters };
 }
 
-/** Addresses below MemoryArena's first one. The kernels' partial stores use 64..79. */
-export const FIXED_ADDRESSES = { cropOffsets: 128, spill: 256 } as const;
+/** Where the kernels' own bytes lie in the THREAD_BYTES of a thread, the first of which begin at 0. */
+export const FIXED_ADDRESSES = { scratch: 64, cropOffsets: 128, spill: 256 } as const;
+export const THREAD_BYTES = 1024;
 
 /** Weights of one convolution before their layout: -127..127 in OHWI order. */
 export interface ConvWeights {
@@ -134,9 +142,6 @@ export function runOctsOf(weights: ConvWeights): number {
   return Math.ceil((weights.kernel * weights.inChannels) / 8);
 }
 
-/** One bound call into the module. */
-export type StepCall = () => void;
-
 /** The kernels of a convolution, apart from how activations are made. */
 export interface ConvKernel {
   /** Last part of the step's kernel name. */
@@ -147,13 +152,13 @@ export interface ConvKernel {
   supports(encoding: Encoding, host: KernelHost): boolean;
   /** Weights in the order in which the kernel reads them. */
   layOut(weights: ConvWeights): Int8Array | Int16Array;
-  /** A function that runs the convolution. `largest` is the largest activation. */
+  /** The call that runs the convolution. `largest` is the largest activation, `spill` the address of 256 bytes. */
   dispatch(
-    host: KernelHost,
     parameters: ConvParameters,
     weights: ConvWeights,
     largest: number,
-  ): StepCall;
+    spill: number,
+  ): KernelCall;
 }
 
 /** Outputs of the block that starts when `remaining` outputs are left. */

@@ -6,16 +6,26 @@
  * Every step is supported.
  */
 import type { MaxPoolStep } from '../../planner';
-import type { KernelHost, StepCall } from './kernel';
+import { kernelCall, type KernelCall } from './kernel';
+import type { Rows } from './rows';
 
 export const MAX_POOL2D_NAME = 'max_pool2d_simd128';
 
+/** The call that makes some output rows. */
 export function dispatchMaxPool(
-  { exports: { functions } }: KernelHost,
   step: MaxPoolStep,
   source: number,
   target: number,
-): StepCall {
-  const [height, width, channels] = step.outputShape;
-  return () => functions.maxPool2d(source, target, height, width, channels);
+  { first, end }: Rows,
+): KernelCall {
+  const [, width, channels] = step.outputShape;
+  const rowBytes = width * channels * 2;
+  return kernelCall(
+    'maxPool2d',
+    source + first * 4 * rowBytes,
+    target + first * rowBytes,
+    end - first,
+    width,
+    channels,
+  );
 }
