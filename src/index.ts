@@ -32,4 +32,4 @@ export type {
 } from './api/result';
 export { BitmarksError, type BitmarksErrorCode } from './errors';
 export type { NormalizedLandmark, RegionOfInterest, StageTimings } from './protocol/result';
-export type { LoadProgress, SessionInfo } from './protocol/service';
+export type { LoadProgress, LoadTimings, SessionInfo } from './protocol/service';

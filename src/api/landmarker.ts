@@ -208,6 +208,7 @@ export async function connect(
         ? null
         : packOf(options.finder, urls.finderPack ?? ''),
   };
+  const startMs = performance.now();
   const workerUrl = options.workerUrl === null ? urls.worker : absoluteUrl(options.workerUrl);
   const link = await joinWorker(workerUrl, options.signal);
   try {
@@ -219,6 +220,8 @@ export async function connect(
       wasmUrls: urls.wasm,
       webgpuUrl: urls.webgpu,
       selfTest: options.selfTest,
+      cache: options.cache,
+      workerMs: performance.now() - startMs,
     };
     const bytes = [packs.landmarks, packs.finder].flatMap((pack) =>
       pack !== null && 'bytes' in pack ? [pack.bytes] : [],

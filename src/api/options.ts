@@ -35,6 +35,11 @@ export interface LandmarkerOptions {
   readonly smoothing?: boolean | undefined;
   /** Check the packs' golden vectors on the chosen backend, and refuse a backend that computes them wrongly. Default true. */
   readonly selfTest?: boolean | undefined;
+  /**
+   * Keep copies of packs and WASM modules (Cache API) for visits without a network. A new release on the server is still seen
+   * at once. Default true.
+   */
+  readonly cache?: boolean | undefined;
   /** Folder that holds the package's other files. Default: where the script lies. */
   readonly assetBase?: string | URL | undefined;
   /** Worker script. Default: `bitmarks.worker.js` in the folder above. */
@@ -89,6 +94,7 @@ export interface ResolvedOptions {
   readonly backend: BackendChoice;
   readonly detect: DetectOptions;
   readonly selfTest: boolean;
+  readonly cache: boolean;
   readonly assetBase: string | null;
   readonly workerUrl: string | null;
   readonly onProgress: ((progress: LoadProgress) => void) | null;
@@ -113,6 +119,7 @@ const NAMES = [
   'minTrackingConfidence',
   'smoothing',
   'selfTest',
+  'cache',
   'assetBase',
   'workerUrl',
   'onProgress',
@@ -162,6 +169,7 @@ export function resolveOptions(
       smoothing: given.flag('smoothing') ?? true,
     },
     selfTest: given.flag('selfTest') ?? true,
+    cache: given.flag('cache') ?? true,
     assetBase: given.url('assetBase'),
     workerUrl: given.url('workerUrl'),
     onProgress: given.callback('onProgress'),

@@ -5,7 +5,7 @@ import type { LandmarkResult } from './result';
 import type { WireService } from './wire_errors';
 
 /** Raised with every change of the messages between script and worker, which may be cached apart from each other. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 export type BackendChoice = 'auto' | 'webgpu' | 'wasm' | 'reference';
 export type TaskName = 'face' | 'pose';
@@ -27,6 +27,10 @@ export interface LoadRequest {
   readonly wasmVariant?: 'simd128' | 'relaxed';
   /** Run the packs' golden vectors on the chosen backend and refuse the backend if the hash differs. */
   readonly selfTest: boolean;
+  /** Keep copies of packs and WASM modules for visits without a network. */
+  readonly cache: boolean;
+  /** How long the page waited for the worker, for `SessionInfo.timings`. */
+  readonly workerMs: number;
   /** Id for cancel(). */
   readonly callId: number;
 }
@@ -68,11 +72,27 @@ export interface SessionInfo {
   } | null;
   /** GPU vendor and architecture, or the WASM variant. */
   readonly device: string;
-  readonly timings: {
-    readonly downloadMs: number;
-    readonly compileMs: number;
-    readonly totalMs: number;
-  };
+  readonly timings: LoadTimings;
+}
+
+/** Where the time of `create` went. Backend and download run side by side, so that the parts may add up to more than the total. */
+export interface LoadTimings {
+  /** From the call to the answer of the worker; about 0 for a page's further landmarkers. */
+  readonly workerMs: number;
+  /** Until all packs were there. */
+  readonly downloadMs: number;
+  /** Until a backend was open: a GPU device, or a compiled WASM module; from the start of the downloads. */
+  readonly backendMs: number;
+  /** Reading and checking the packs. */
+  readonly parseMs: number;
+  /** Compiling the networks, including what was still to wait for the backend and for other landmarkers' turns. */
+  readonly compileMs: number;
+  /** Computing the packs' golden vectors. */
+  readonly selfTestMs: number;
+  /** From the call to a landmarker that is ready. */
+  readonly totalMs: number;
+  /** Whether all packs came from copies of an earlier visit, or from the page as bytes. */
+  readonly isCopy: boolean;
 }
 
 /** A frame that crossed the boundary; the worker owns and closes it. */

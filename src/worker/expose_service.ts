@@ -3,7 +3,9 @@
  * awaits visible to the page. The one file of the worker that touches its global scope.
  */
 import { expose, releaseProxy, type Endpoint } from 'comlink';
-import { loadFactory } from '../engine/registry';
+import { openAssetCache } from '../engine/asset_cache';
+import type { BackendOptions } from '../engine/backend';
+import { backendOrder, loadFactory, openBackend } from '../engine/registry';
 import { Session } from '../engine/session';
 import { shareBackends } from '../engine/shared_backends';
 import { parsePack } from '../model/pack';
@@ -11,6 +13,7 @@ import {
   PROTOCOL_VERSION,
   type LandmarkService,
   type LoadProgress,
+  type LoadRequest,
   type WorkerRoot,
 } from '../protocol/service';
 import { settle } from '../protocol/wire_errors';
@@ -36,12 +39,21 @@ export function createRealService(): LandmarkService {
   const loadShared = shareBackends(loadFactory);
   return createLandmarkService({
     fetchPack,
+    openCache: openAssetCache,
+    warmUp: async (request) => {
+      const order = backendOrder(request.backend);
+      const asItIs = <T>(backend: T): Promise<T> => Promise.resolve(backend);
+      const { backend } = await openBackend(order, engineOf(request), asItIs, loadShared);
+      return () => {
+        backend.close();
+      };
+    },
     parsePack,
-    openSession: (model, { backend, wasmUrls, webgpuUrl, wasmVariant, selfTest }, onPhase) =>
+    openSession: (model, request, onPhase) =>
       Session.create(model, {
-        backend,
-        engine: { wasmUrls, webgpuUrl, ...(wasmVariant === undefined ? {} : { wasmVariant }) },
-        selfTest,
+        backend: request.backend,
+        engine: engineOf(request),
+        selfTest: request.selfTest,
         onPhase,
         loadFactory: loadShared,
       }),
@@ -52,6 +64,10 @@ export function createRealService(): LandmarkService {
     },
     nowMs: () => performance.now(),
   });
+}
+
+function engineOf({ wasmUrls, webgpuUrl, wasmVariant, cache }: LoadRequest): BackendOptions {
+  return { wasmUrls, webgpuUrl, cache, ...(wasmVariant === undefined ? {} : { wasmVariant }) };
 }
 
 /** Answers the calls that come in at the endpoint; default: this worker's own. */

@@ -23,6 +23,8 @@ export const LOAD = {
   wasmUrls: { simd128: 'unused', relaxed: 'unused' },
   webgpuUrl: 'unused',
   selfTest: true,
+  cache: true,
+  workerMs: 3,
 } as const;
 
 export const OPTIONS = {
@@ -58,6 +60,8 @@ export function setUp(deps: Partial<ServiceDeps> = {}) {
   const counts = { openSessions: 0, released: 0 };
   const service = createLandmarkService({
     fetchPack: () => Promise.reject(new Error('not fetched')),
+    openCache: () => Promise.resolve(null),
+    warmUp: () => Promise.resolve(() => undefined),
     parsePack,
     openSession: async (...args) => {
       const session: EngineSession = await openReference(...args);

@@ -2,7 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { BitmarksError } from '../../src/errors';
 import type { LoadProgress } from '../../src/protocol/service';
+import { parsePack } from '../../src/model/pack';
 import { codeOf } from '../helpers/codes';
+import { FakeCache } from '../helpers/fake_cache';
 import {
   ID,
   LOAD,
@@ -38,7 +40,7 @@ describe('load', () => {
       fetchPack: (url, { onProgress }) => {
         const file = url.endsWith('face.bitmarks') ? pack : finderPack;
         onProgress(file.length, file.length);
-        return Promise.resolve(file);
+        return Promise.resolve({ bytes: file, isCopy: false });
       },
     });
     await service.load(
@@ -60,6 +62,98 @@ describe('load', () => {
       ...['download', 'compile', 'self-test', 'compile', 'self-test', 'ready'],
     ]);
     for (const event of others) expect(event).toMatchObject({ loadedBytes: all, totalBytes: all });
+  });
+
+  it('says where the time went', async () => {
+    let nowMs = 1000;
+    const pass = (ms: number): void => {
+      nowMs += ms;
+    };
+    const { load } = setUp({
+      nowMs: () => nowMs,
+      warmUp: () => {
+        pass(7);
+        return Promise.resolve(() => undefined);
+      },
+      fetchPack: (url) => {
+        pass(10);
+        const bytes = url.endsWith('finder') ? finderPack : pack;
+        return Promise.resolve({ bytes, isCopy: false });
+      },
+      parsePack: (file) => {
+        pass(2);
+        return parsePack(file);
+      },
+      openSession: (model, request, onPhase) => {
+        onPhase('compile');
+        pass(20);
+        onPhase('self-test');
+        pass(30);
+        return openReference(model, request, () => undefined);
+      },
+    });
+    const packs = { landmarks: { url: 'http://host/face' }, finder: { url: 'http://host/finder' } };
+    const { timings } = await load(undefined, { packs });
+    expect(timings).toEqual({
+      workerMs: 3,
+      downloadMs: 27,
+      backendMs: 7,
+      parseMs: 4,
+      compileMs: 40,
+      selfTestMs: 60,
+      totalMs: 134,
+      isCopy: false,
+    });
+    expect((await load()).timings.isCopy).toBe(true);
+  });
+
+  it('keeps copies of downloads that proved good, and of nothing else', async () => {
+    const cache = new FakeCache();
+    const answer = (bytes: Uint8Array<ArrayBuffer>, isCopy: boolean) =>
+      setUp({
+        openCache: () => Promise.resolve(cache),
+        fetchPack: () => Promise.resolve({ bytes, isCopy }),
+      });
+    const packs = { landmarks: { url: 'http://host/face' }, finder: null };
+    const damaged = pack.slice();
+    damaged[damaged.length - 1] = (damaged.at(-1) ?? 0) ^ 1;
+    expect(await codeOf(answer(damaged, false).load(undefined, { packs }))).toBe('pack/hash');
+    await answer(pack, true).load(undefined, { packs });
+    await answer(pack, false).load(undefined, { packs, cache: false });
+    await answer(pack, false).load();
+    expect([...cache.texts.keys()]).toEqual([]);
+    await answer(pack, false).load(undefined, { packs });
+    expect([...cache.texts.keys()]).toEqual(['http://host/face']);
+  });
+
+  it('opens the backend beside the download, and lets go of it whatever happens', async () => {
+    let released = 0;
+    const log: string[] = [];
+    const warmUp = (): Promise<() => void> => {
+      log.push('warm-up');
+      return Promise.resolve(() => {
+        released += 1;
+      });
+    };
+    const packs = { landmarks: { url: 'http://host/face' }, finder: null };
+    const good = setUp({
+      warmUp,
+      fetchPack: async () => {
+        await tick();
+        log.push('downloaded');
+        return { bytes: pack, isCopy: false };
+      },
+    });
+    await good.load(undefined, { packs });
+    await tick();
+    expect(log).toEqual(['warm-up', 'downloaded']);
+    expect(released).toBe(1);
+    const bad = setUp({ warmUp, fetchPack: () => Promise.reject(new BitmarksError('closed', '')) });
+    expect(await codeOf(bad.load(undefined, { packs }))).toBe('closed');
+    await tick();
+    expect(released).toBe(2);
+    const none = setUp({ warmUp: () => Promise.reject(new Error('no backend')) });
+    expect((await none.load()).backend).toBe('reference');
   });
 
   it('refuses packs of another task or kind, and leaves nothing open', async () => {
@@ -159,7 +253,7 @@ describe('several landmarkers', () => {
   });
 
   it('do not wait for the download of another, and its calls end with it', async () => {
-    const never = new Promise<Uint8Array>(() => undefined);
+    const never = new Promise<never>(() => undefined);
     const { service, load, detect } = setUp({
       fetchPack: (_, { signal }) =>
         Promise.race([

@@ -9,12 +9,12 @@ import type { Plan } from '../planner';
 import { MemoryArena } from './arena';
 import { compileModel, type ModelHost } from './compiled_model';
 import type { WasmExports } from './kernels/kernel';
-import { fetchModule, type WasmLoader } from './module_loader';
+import { fetchModule, fetchModuleOrCopy, type WasmLoader } from './module_loader';
 import { probeVariants, type VariantReport, type WasmVariant } from './variant';
 
 /** Backend over fetch. Throws 'backend/unavailable' without SIMD, for a forced variant that cannot run, or without the file. */
 export const createWasmBackend: BackendFactory = (options) =>
-  createWasmBackendWith(fetchModule, options);
+  createWasmBackendWith(options.cache === true ? fetchModuleOrCopy : fetchModule, options);
 
 /** The same with another way to get a module, such as Node's files. */
 export async function createWasmBackendWith(
