@@ -18,6 +18,7 @@ export type {
   FaceLandmarkerOptions,
   LandmarkerOptions,
   ModelSource,
+  ModelVariant,
   PoseLandmarkerOptions,
 } from './api/options';
 export { PoseLandmarker } from './api/pose_landmarker';

@@ -200,13 +200,10 @@ export async function connect(
   given: unknown,
 ): Promise<Connection> {
   const options = resolveOptions(names, given);
-  const urls = resolveAssets(task, options.assetBase);
+  const urls = resolveAssets(task, options.variant, options.assetBase);
   const packs = {
     landmarks: packOf(options.model, urls.landmarkPack),
-    finder:
-      options.finder === null && urls.finderPack === null
-        ? null
-        : packOf(options.finder, urls.finderPack ?? ''),
+    finder: finderOf(options.finder, urls.finderPack),
   };
   const startMs = performance.now();
   const workerUrl = options.workerUrl === null ? urls.worker : absoluteUrl(options.workerUrl);
@@ -221,6 +218,7 @@ export async function connect(
       webgpuUrl: urls.webgpu,
       selfTest: options.selfTest,
       cache: options.cache,
+      refinements: options.refinements,
       workerMs: performance.now() - startMs,
     };
     const bytes = [packs.landmarks, packs.finder].flatMap((pack) =>
@@ -237,6 +235,13 @@ export async function connect(
     void link.close();
     throw error;
   }
+}
+
+/** Null: windows are searched. */
+function finderOf(finder: ResolvedOptions['finder'], defaultUrl: string | null): PackSource | null {
+  if (finder === null) return null;
+  if (finder !== undefined) return packOf(finder, '');
+  return defaultUrl === null ? null : { url: defaultUrl };
 }
 
 /** Bytes are copied: the copy is transferred, the caller's stay his. */

@@ -25,6 +25,8 @@ export interface LoadRequest {
   /** Absolute URL of the WebGPU engine's own file (workers/webgpu_engine.ts); fetched only where that engine is tried. */
   readonly webgpuUrl: string;
   readonly wasmVariant?: 'simd128' | 'relaxed';
+  /** Refinement passes of the landmark network; null: all that its pack has. */
+  readonly refinements: number | null;
   /** Run the packs' golden vectors on the chosen backend and refuse the backend if the hash differs. */
   readonly selfTest: boolean;
   /** Keep copies of packs and WASM modules for visits without a network. */
@@ -60,6 +62,8 @@ export interface SessionInfo {
     readonly connections: readonly (readonly [number, number])[];
     /** Score from which a landmark counts as present, 0..1; 0 where all count, as those of a face. */
     readonly minLandmarkScore: number;
+    /** Refinement passes that run. */
+    readonly refinements: number;
     readonly multiplyAdds: number;
   };
   /** The network that finds subjects; null where windows are searched with the landmark network. */

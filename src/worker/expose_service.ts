@@ -49,11 +49,12 @@ export function createRealService(): LandmarkService {
       };
     },
     parsePack,
-    openSession: (model, request, onPhase) =>
+    openSession: (model, request, onPhase, pass) =>
       Session.create(model, {
         backend: request.backend,
         engine: engineOf(request),
         selfTest: request.selfTest,
+        ...(pass === undefined ? {} : { pass }),
         onPhase,
         loadFactory: loadShared,
       }),

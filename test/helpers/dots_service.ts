@@ -24,6 +24,7 @@ export const LOAD = {
   webgpuUrl: 'unused',
   selfTest: true,
   cache: true,
+  refinements: null,
   workerMs: 3,
 } as const;
 
@@ -36,13 +37,14 @@ export const OPTIONS = {
 } as const;
 
 export function openReference(
-  ...[model, request, onPhase]: Parameters<ServiceDeps['openSession']>
+  ...[model, request, onPhase, pass]: Parameters<ServiceDeps['openSession']>
 ) {
   return Session.create(model, {
     backend: request.backend,
     engine: { wasmUrls: request.wasmUrls },
     selfTest: request.selfTest,
     onPhase,
+    ...(pass === undefined ? {} : { pass }),
     loadFactory: () => Promise.resolve(createReferenceBackend),
   });
 }

@@ -4,6 +4,8 @@ import { BitmarksError } from '../../src/errors';
 import type { LoadProgress } from '../../src/protocol/service';
 import { parsePack } from '../../src/model/pack';
 import { codeOf } from '../helpers/codes';
+import { ModelBuilder } from '../helpers/model_builder';
+import { writePack } from '../helpers/pack_writer';
 import { FakeCache } from '../helpers/fake_cache';
 import {
   ID,
@@ -173,6 +175,34 @@ describe('load', () => {
       "pack/malformed: the pack 'dots-finder' is for the task 'face-finder', expected 'face'",
     );
     expect(counts.openSessions).toBe(0);
+  });
+
+  it('runs as many refinement passes as it is asked for', async () => {
+    const builder = new ModelBuilder(32, 32);
+    const conv = {
+      kernel: 3,
+      outChannels: 5,
+      encoding: 'i8',
+      weights: (i: number) => (i % 7) - 3,
+    } as const;
+    const first = builder.conv(builder.image, { ...conv, stride: 2 });
+    const second = builder.conv(builder.requantize([first], { shift: 3 }), conv);
+    const bytes = Uint8Array.from(writePack(builder.build([first, second])));
+    const { load } = setUp();
+    const infoOf = async (refinements: number | null) => {
+      const packs = { landmarks: { bytes: bytes.slice().buffer }, finder: null };
+      const { model, kernels } = await load(undefined, { packs, refinements, selfTest: false });
+      return { ...model, steps: kernels.length };
+    };
+    const firstPass = 16 * 16 * 9 * 3 * 5;
+    const both = { refinements: 1, steps: 2, multiplyAdds: firstPass + 16 * 16 * 9 * 5 * 5 };
+    expect(await infoOf(null)).toMatchObject(both);
+    expect(await infoOf(1)).toMatchObject(both);
+    expect(await infoOf(0)).toMatchObject({ refinements: 0, steps: 1, multiplyAdds: firstPass });
+    await expect(load(undefined, { refinements: 1 })).rejects.toMatchObject({
+      code: 'options/invalid',
+      message: "refinements is 1, but the pack 'dots' has none; ask for at most 0",
+    });
   });
 
   it('closes the first network when the second cannot be opened', async () => {
