@@ -1,10 +1,12 @@
 /**
- * `npm run evaluate -- --pack FILE --data FILE.json [--backend wasm|reference] [--passes 1|2|3] [--out FILE.json]`
+ * `npm run evaluate -- --pack FILE --data FILE.json [--backend wasm|reference] [--passes 1|2|3] [--condition NAME]
+ * [--out FILE.json]`
  * Arguments and printing only; bench/evaluate/ does the work.
  */
 import { writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { CONDITIONS } from '../bench/evaluate/conditions';
 import { evaluate, type EvaluateOptions, type Report } from '../bench/evaluate/evaluate';
 
 const USAGE = `usage: npm run evaluate -- --pack FILE --data FILE.json [options]
@@ -12,12 +14,16 @@ const USAGE = `usage: npm run evaluate -- --pack FILE --data FILE.json [options]
   --backend wasm|reference   engine to run on (default: wasm)
   --passes 1|2|3             regions read per image; the first is that of the box, further ones those of
                              the landmarks found, as the SDK goes on from a search (default: 1)
+  --condition NAME           what each image goes through first: none, occluded (a gray patch over the lower left quarter),
+                             dark (a quarter of the light), small (the subject at 40 pixels, enlarged again), blurred,
+                             mirrored (also: how far the landmarks then are from those of the image as it is)
   --out FILE.json            writes points, score and error of each image
 
 data: { "images": [{ "file": "relative.jpg", "points": [[x, y], null, ...], "box": [x, y, w, h], "normalizer": pixels }] }
   Pixels of the upright image; the center of the first pixel is (0.5, 0.5). Points that are null, or 0 in an optional list
   "known", are not measured. Without "box": the tight box of the points. Without "normalizer": the distance of the outer eye
   corners, for 68 points only.
+  "yaw" (degrees) and "mouthOpen" of a row are handed on to --out, where npm run cards groups by them.
   Models with l_shoulder and r_hip also get PCK@0.2: joints within 0.2 of the distance between these two,
   or of "normalizer" where one of them is unknown.
 data for a finder: rows with "boxes": [[x, y, w, h], ...] of all subjects (none: []), or "subjects": [[[x, y], ...], ...], or
@@ -37,6 +43,7 @@ function readArguments(): {
       data: { type: 'string' },
       backend: { type: 'string', default: 'wasm' },
       passes: { type: 'string', default: '1' },
+      condition: { type: 'string', default: 'none' },
       out: { type: 'string' },
     },
   });
@@ -47,7 +54,13 @@ function readArguments(): {
   }
   if (!['1', '2', '3'].includes(passes))
     throw new Error(`--passes is '${passes}', expected 1, 2 or 3`);
-  return { options: { pack, data, backend, passes: Number(passes) }, out };
+  const condition = CONDITIONS.find((name) => name === values.condition);
+  if (condition === undefined) {
+    throw new Error(
+      `--condition is '${values.condition}', expected one of ${CONDITIONS.join(', ')}`,
+    );
+  }
+  return { options: { pack, data, backend, passes: Number(passes), condition }, out };
 }
 
 function describe({ model, engine, figures, predictions, skipped, ...rates }: Report): string {
@@ -61,7 +74,13 @@ function describe({ model, engine, figures, predictions, skipped, ...rates }: Re
 }
 
 /** A line for each figure that applies. */
-function describeFigures({ errors, pck, recall, falseAlarms }: Report['figures']): string[] {
+function describeFigures({
+  errors,
+  disagreement,
+  pck,
+  recall,
+  falseAlarms,
+}: Report['figures']): string[] {
   const lines: string[] = [];
   if (errors !== null) {
     lines.push(
@@ -70,6 +89,7 @@ function describeFigures({ errors, pck, recall, falseAlarms }: Report['figures']
       `AUC@8 %     ${errors.areaUnderCurve.toFixed(2)}`,
     );
   }
+  if (disagreement !== null) lines.push(`mirrored    ${disagreement.toFixed(3)} % apart`);
   if (pck !== null) lines.push(`PCK@0.2     ${pck.toFixed(2)} %`);
   if (recall !== null) lines.push(`recall      ${recall.toFixed(2)} %`);
   if (falseAlarms !== null) lines.push(`false alarms ${falseAlarms.toFixed(3)} per image`);

@@ -33,7 +33,8 @@ const BENCH = 'bench/results/latest.json';
 const START = '<!-- figures -->';
 const END = '<!-- /figures -->';
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A Markdown table. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }

@@ -38,6 +38,7 @@ export const ZONES = [
   {
     zone: 'src/engine/wasm/',
     may: [
+      'src/engine/asset_cache',
       'src/engine/backend',
       'src/engine/input',
       'src/engine/planner',

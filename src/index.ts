@@ -18,6 +18,7 @@ export type {
   FaceLandmarkerOptions,
   LandmarkerOptions,
   ModelSource,
+  ModelVariant,
   PoseLandmarkerOptions,
 } from './api/options';
 export { PoseLandmarker } from './api/pose_landmarker';
@@ -32,4 +33,4 @@ export type {
 } from './api/result';
 export { BitmarksError, type BitmarksErrorCode } from './errors';
 export type { NormalizedLandmark, RegionOfInterest, StageTimings } from './protocol/result';
-export type { LoadProgress, SessionInfo } from './protocol/service';
+export type { LoadProgress, LoadTimings, SessionInfo } from './protocol/service';

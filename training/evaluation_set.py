@@ -36,6 +36,9 @@ def write_evaluation_set(folder: pathlib.Path, stem: str, out: pathlib.Path, lim
                 "file": f"{i}{ending}",
                 "points": [p if w else None for p, w in zip(points.astype(float).round(3).tolist(), written, strict=True)],
             }
+            for name, field in (("yaw", "yaw"), ("mouthOpen", "mouth_open")):
+                if field in data.fields:
+                    row[name] = round(float(data.fields[field][len(rows)]), 3)
             if len(points) == 16 and known[list(TORSO)].min() > 0:
                 row["normalizer"] = round(float(torso(points[None])[0]), 3)
             if None in row["points"]:

@@ -24,6 +24,9 @@ export interface Row extends Image {
   readonly normalizer: number | null;
   /** Distance of l_shoulder and r_hip, or the normalizer where one of them is unknown; null for models without these. */
   readonly torso: number | null;
+  /** Turn of the head in degrees, and opening of the mouth in widths of the jaw, where the set tells. */
+  readonly yaw: number | null;
+  readonly mouthOpen: number | null;
 }
 
 /** A row for a finder: tight boxes of all subjects in the image. */
@@ -62,7 +65,9 @@ export function readDataset(file: string, landmarks: readonly string[]): Promise
     const hasTorso = TORSO.every((name) => landmarks.includes(name));
     const normalizer = readNormalizer(row['normalizer'], points, hasTorso);
     const torso = hasTorso ? torsoOf(points, landmarks, normalizer) : null;
-    return { ...image, points, box: readBox(row['box'], points), normalizer, torso };
+    const box = readBox(row['box'], points);
+    const [yaw, mouthOpen] = [readTrait(row, 'yaw'), readTrait(row, 'mouthOpen')];
+    return { ...image, points, box, normalizer, torso, yaw, mouthOpen };
   });
 }
 
@@ -191,6 +196,12 @@ function readNormalizer(
   const distance = Math.hypot(to.x - from.x, to.y - from.y);
   if (distance > 0) return distance;
   throw new Error('the outer eye corners coincide, so that there is no normalizer');
+}
+
+function readTrait(row: Readonly<Record<string, unknown>>, name: string): number | null {
+  const value = row[name] ?? null;
+  if (value === null || (typeof value === 'number' && Number.isFinite(value))) return value;
+  throw new Error(`its ${name} is ${JSON.stringify(value)}, expected a number`);
 }
 
 /** `count` finite numbers; unlike a cast, this holds for every row. */

@@ -12,10 +12,11 @@ import { parsePack } from '../../src/model/pack';
 import { decodeCenters } from '../../src/pipeline/centers_codec';
 import { wholeFrame } from '../../src/pipeline/finder';
 import type { InferFinder } from '../../src/pipeline/finder';
-import { locateLandmarks } from '../../src/pipeline/locate';
+import { locateLandmarks, type Located } from '../../src/pipeline/locate';
 import { finderModelOf, landmarkModelOf } from '../../src/pipeline/pack_models';
 import { cropToFramePixels, roiFromBox, roiToCropAffine } from '../../src/pipeline/roi';
 import { loadModuleFile, WASM_FILE_URLS } from '../../scripts/wasm_files';
+import { mirroredPoints, underCondition, type Condition } from './conditions';
 import {
   readDataset,
   readFinderDataset,
@@ -43,6 +44,8 @@ export interface EvaluateOptions {
   readonly backend: NodeBackend;
   /** Regions read per image: the box, then regions of the landmarks found. */
   readonly passes: number;
+  /** What each image goes through first; 'none' for finders. */
+  readonly condition: Condition;
   readonly onProgress: (done: number, total: number) => void;
 }
 
@@ -51,6 +54,10 @@ export interface Prediction {
   readonly file: string;
   /** Normalized error, 0.03 is 3 %; absent without a normalizer. */
   readonly error?: number;
+  /** Under the condition 'mirrored': mean distance of its landmarks from those of the image as it is, normalized. */
+  readonly disagreement?: number;
+  readonly yaw?: number;
+  readonly mouthOpen?: number;
   /** Joints that are right and that are known; absent for models without a torso. */
   readonly pck?: { readonly correct: number; readonly joints: number };
   /** Mean landmark score, or that of the best find, 0..1. */
@@ -66,6 +73,8 @@ export interface Prediction {
 /** Those that do not apply are null. */
 export interface Figures {
   readonly errors: ErrorFigures | null;
+  /** Mean over the images, percent. */
+  readonly disagreement: number | null;
   /** PCK@0.2 over all known joints, percent. */
   readonly pck: number | null;
   /** Share of the subjects that were found, percent. */
@@ -76,6 +85,7 @@ export interface Figures {
 
 export interface Report {
   readonly model: { readonly name: string; readonly sha256: string; readonly sizeBytes: number };
+  readonly condition: Condition;
   readonly engine: SessionState;
   readonly figures: Figures;
   /** Wall clock, decoding of the images included. */
@@ -90,13 +100,18 @@ export interface Report {
 export async function evaluate(options: EvaluateOptions): Promise<Report> {
   const model = parsePack(await readFile(options.pack));
   const isFinder = model.manifest.codec.type === 'centers';
+  if (isFinder && options.condition !== 'none') {
+    throw new Error(
+      `the condition ${options.condition} is for landmark packs, and the pack is a finder`,
+    );
+  }
   const session = await Session.create(model, {
     backend: options.backend,
     engine: { wasmUrls: WASM_FILE_URLS },
     selfTest: true,
     loadFactory: loadNodeFactory,
   });
-  const runner = new RowRunner(session, options.passes);
+  const runner = new RowRunner(session, options.passes, options.condition);
   const startMs = performance.now();
   const { predictions, skipped } = isFinder
     ? await predictAll(
@@ -114,6 +129,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Report> {
   session.close();
   return {
     model: { name: model.manifest.name, sha256: model.sha256, sizeBytes: model.sizeBytes },
+    condition: options.condition,
     engine,
     figures: summarize(predictions),
     imagesPerSecond: (predictions.length * 1000) / elapsedMs,
@@ -145,11 +161,16 @@ function summarize(predictions: readonly Prediction[]): Figures {
   const sum = (value: (prediction: Prediction) => number | undefined): number =>
     predictions.reduce((total, prediction) => total + (value(prediction) ?? 0), 0);
   const errors = predictions.flatMap(({ error }) => error ?? []);
+  const disagreements = predictions.flatMap(({ disagreement }) => disagreement ?? []);
   const joints = sum(({ pck }) => pck?.joints);
   const isFinder = predictions.some(({ finds }) => finds !== undefined);
   const hits = sum((prediction) => prediction.hits);
   return {
     errors: errors.length > 0 ? figuresOf(errors) : null,
+    disagreement:
+      disagreements.length > 0
+        ? (100 * disagreements.reduce((total, value) => total + value, 0)) / disagreements.length
+        : null,
     pck: joints > 0 ? (100 * sum(({ pck }) => pck?.correct)) / joints : null,
     recall: isFinder ? (100 * hits) / sum(({ subjects }) => subjects) : null,
     falseAlarms: isFinder ? (sum(({ finds }) => finds?.length) - hits) / predictions.length : null,
@@ -167,21 +188,37 @@ class RowRunner {
   inferenceMs = 0;
   readonly #session: Session;
   readonly #passes: number;
+  readonly #condition: Condition;
 
-  constructor(session: Session, passes: number) {
+  constructor(session: Session, passes: number, condition: Condition) {
     this.#session = session;
     this.#passes = passes;
+    this.#condition = condition;
   }
 
-  async predict(row: Row): Promise<Prediction> {
-    const frame = await readFrame(row.path);
-    const model = landmarkModelOf(this.#session.model);
-    const box = roiFromBox(row.box, frame, model.roi.scale);
-    const infer = this.#inferOn(frame, model.cropSize);
-    const located = await locateLandmarks(box, frame, model, infer, this.#passes - 1);
-    const { normalizer, torso } = row;
+  async predict(asItIs: Row): Promise<Prediction> {
+    const original = await readFrame(asItIs.path);
+    const { mirror } = this.#session.model.manifest;
+    const { row, frame } = await underCondition(this.#condition, asItIs, original, mirror);
+    const located = await this.#locate(row, frame);
+    const { normalizer, torso, yaw, mouthOpen } = row;
+    const plain =
+      this.#condition === 'mirrored' && normalizer !== null
+        ? await this.#locate(asItIs, original)
+        : null;
     return {
       file: row.name,
+      ...(plain === null || normalizer === null
+        ? {}
+        : {
+            disagreement: normalizedError(
+              located.points,
+              mirroredPoints(plain.points, original.width, mirror),
+              normalizer,
+            ),
+          }),
+      ...(yaw === null ? {} : { yaw }),
+      ...(mouthOpen === null ? {} : { mouthOpen }),
       ...(normalizer === null
         ? {}
         : { error: normalizedError(located.points, row.points, normalizer) }),
@@ -189,6 +226,13 @@ class RowRunner {
       score: located.score,
       points: located.points.map(({ x, y }) => [x, y] as const),
     };
+  }
+
+  #locate(row: Row, frame: Frame): Promise<Located> {
+    const model = landmarkModelOf(this.#session.model);
+    const box = roiFromBox(row.box, frame, model.roi.scale);
+    const infer = this.#inferOn(frame, model.cropSize);
+    return locateLandmarks(box, frame, model, infer, this.#passes - 1);
   }
 
   async find(row: FinderRow): Promise<Prediction> {

@@ -9,6 +9,7 @@ import simd128Url from '../engine/wasm/build/simd128.wasm?url&no-inline';
 import simd128ThreadsUrl from '../engine/wasm/build/simd128_threads.wasm?url&no-inline';
 import { BitmarksError } from '../errors';
 import type { TaskName } from '../protocol/service';
+import type { ModelVariant } from './options';
 
 const packUrls = import.meta.glob<string>('../../models/*.bitmarks', {
   query: '?url&no-inline',
@@ -16,11 +17,16 @@ const packUrls = import.meta.glob<string>('../../models/*.bitmarks', {
   eager: true,
 });
 
-/** File names without `.bitmarks`. */
-const PACKS: Readonly<Record<TaskName, { readonly landmarks: string; readonly finder: string }>> = {
-  face: { landmarks: 'face', finder: 'face-finder' },
-  pose: { landmarks: 'pose', finder: 'person-finder' },
+/**
+ * File names without `.bitmarks`. A finder whose pack lies in models/ when the package is built is the default; without it,
+ * windows of the frame are searched.
+ */
+const PACKS: Readonly<Record<TaskName, PackNames>> = {
+  face: { standard: 'face', full: 'face-full', finder: 'face-finder' },
+  pose: { standard: 'pose', full: 'pose-full', finder: 'person-finder' },
 };
+
+type PackNames = Readonly<Record<ModelVariant | 'finder', string>>;
 
 /** Absolute URLs. */
 export interface AssetUrls {
@@ -34,10 +40,23 @@ export interface AssetUrls {
   readonly finderPack: string | null;
 }
 
-/** `base` is the folder of a whole dist/, relative to the page; null stands for where this script lies. */
-export function resolveAssets(task: TaskName, base: string | null): AssetUrls {
-  const { landmarks, finder } = PACKS[task];
-  const hasFinder = packUrls[packPath(finder)] !== undefined;
+/**
+ * `base` is the folder of a whole dist/, relative to the page; null stands for where this script lies. Throws
+ * 'options/invalid' for a variant that this build has no pack of.
+ */
+export function resolveAssets(
+  task: TaskName,
+  variant: ModelVariant,
+  base: string | null,
+): AssetUrls {
+  const { [variant]: landmarks, finder } = PACKS[task];
+  if (variant !== 'standard' && !hasPack(landmarks)) {
+    throw new BitmarksError(
+      'options/invalid',
+      `variant is '${variant}', but this build has no pack '${landmarks}.bitmarks'; leave the option out, or give a model`,
+    );
+  }
+  const hasFinder = hasPack(finder);
   if (base === null) {
     const packUrl = (name: string): string =>
       absoluteUrl(packUrls[packPath(name)] ?? `models/${name}.bitmarks`);
@@ -66,6 +85,10 @@ export function resolveAssets(task: TaskName, base: string | null): AssetUrls {
     landmarkPack: inFolder(`models/${landmarks}.bitmarks`),
     finderPack: hasFinder ? inFolder(`models/${finder}.bitmarks`) : null,
   };
+}
+
+function hasPack(name: string): boolean {
+  return packUrls[packPath(name)] !== undefined;
 }
 
 function packPath(name: string): string {

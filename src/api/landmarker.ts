@@ -200,14 +200,12 @@ export async function connect(
   given: unknown,
 ): Promise<Connection> {
   const options = resolveOptions(names, given);
-  const urls = resolveAssets(task, options.assetBase);
+  const urls = resolveAssets(task, options.variant, options.assetBase);
   const packs = {
     landmarks: packOf(options.model, urls.landmarkPack),
-    finder:
-      options.finder === null && urls.finderPack === null
-        ? null
-        : packOf(options.finder, urls.finderPack ?? ''),
+    finder: finderOf(options.finder, urls.finderPack),
   };
+  const startMs = performance.now();
   const workerUrl = options.workerUrl === null ? urls.worker : absoluteUrl(options.workerUrl);
   const link = await joinWorker(workerUrl, options.signal);
   try {
@@ -220,6 +218,9 @@ export async function connect(
       webgpuUrl: urls.webgpu,
       wasmThreads: { urls: urls.wasmThreads, helperUrl: workerUrl, count: options.threads },
       selfTest: options.selfTest,
+      cache: options.cache,
+      refinements: options.refinements,
+      workerMs: performance.now() - startMs,
     };
     const bytes = [packs.landmarks, packs.finder].flatMap((pack) =>
       pack !== null && 'bytes' in pack ? [pack.bytes] : [],
@@ -235,6 +236,13 @@ export async function connect(
     void link.close();
     throw error;
   }
+}
+
+/** Null: windows are searched. */
+function finderOf(finder: ResolvedOptions['finder'], defaultUrl: string | null): PackSource | null {
+  if (finder === null) return null;
+  if (finder !== undefined) return packOf(finder, '');
+  return defaultUrl === null ? null : { url: defaultUrl };
 }
 
 /** Bytes are copied: the copy is transferred, the caller's stay his. */

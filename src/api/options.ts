@@ -11,12 +11,22 @@ export type Delegate = BackendChoice | 'GPU' | 'CPU';
 /** URL of a pack, relative to the page, or its bytes (which are copied). */
 export type ModelSource = string | URL | ArrayBuffer | Uint8Array;
 
+/** Packs of one task. */
+export type ModelVariant = 'standard' | 'full';
+
 /** What all landmarkers take. All optional; names follow MediaPipe Tasks where it has the same thing. */
 export interface LandmarkerOptions {
   /** Default: the task's landmark pack beside the script. */
   readonly model?: ModelSource | undefined;
-  /** Pack that finds subjects for the model. Default: the task's finder if this build has one; without, windows of the frame are tried. */
-  readonly finder?: ModelSource | undefined;
+  /** Which of the task's packs beside the script: 'full' is larger and more accurate. Default 'standard'. */
+  readonly variant?: ModelVariant | undefined;
+  /** How often the network refines its first heatmaps, 0..1; less is faster. Default: as often as the pack can. */
+  readonly refinements?: number | undefined;
+  /**
+   * Pack that finds subjects for the model. Default: the task's finder beside the script if this build has one. Null, or a
+   * build without: windows of the frame are tried with the landmark network.
+   */
+  readonly finder?: ModelSource | null | undefined;
   /** Default 'auto': WebGPU, else WASM. */
   readonly delegate?: Delegate | undefined;
   /** The same two as MediaPipe Tasks spells them. */
@@ -40,6 +50,11 @@ export interface LandmarkerOptions {
    * there is one, and info.device says why.
    */
   readonly threads?: number | undefined;
+  /**
+   * Keep copies of packs and WASM modules (Cache API) for visits without a network. A new release on the server is still seen
+   * at once. Default true.
+   */
+  readonly cache?: boolean | undefined;
   /** Folder that holds the package's other files. Default: where the script lies. */
   readonly assetBase?: string | URL | undefined;
   /** Worker script. Default: `bitmarks.worker.js` in the folder above. */
@@ -90,11 +105,15 @@ export const POSE_OPTIONS = {
 /** Checked options with defaults filled in. Null: not given, whoever uses it knows. */
 export interface ResolvedOptions {
   readonly model: ModelSource | null;
-  readonly finder: ModelSource | null;
+  readonly variant: ModelVariant;
+  readonly refinements: number | null;
+  /** Undefined: the task's own, if there is one. Null: none. */
+  readonly finder: ModelSource | null | undefined;
   readonly backend: BackendChoice;
   readonly detect: DetectOptions;
   readonly selfTest: boolean;
   readonly threads: number | null;
+  readonly cache: boolean;
   readonly assetBase: string | null;
   readonly workerUrl: string | null;
   readonly onProgress: ((progress: LoadProgress) => void) | null;
@@ -103,6 +122,8 @@ export interface ResolvedOptions {
 
 const MAX_SUBJECTS = 16;
 const MAX_THREADS = 16;
+const MAX_REFINEMENTS = 1;
+const VARIANTS: readonly ModelVariant[] = ['standard', 'full'];
 const BACKENDS: Readonly<Record<Delegate, BackendChoice>> = {
   auto: 'auto',
   webgpu: 'webgpu',
@@ -113,6 +134,8 @@ const BACKENDS: Readonly<Record<Delegate, BackendChoice>> = {
 };
 const NAMES = [
   'model',
+  'variant',
+  'refinements',
   'finder',
   'delegate',
   'baseOptions',
@@ -121,6 +144,7 @@ const NAMES = [
   'smoothing',
   'selfTest',
   'threads',
+  'cache',
   'assetBase',
   'workerUrl',
   'onProgress',
@@ -158,19 +182,29 @@ export function resolveOptions(
       'more than one model is given; give one of model, baseOptions.modelAssetPath and baseOptions.modelAssetBuffer',
     );
   }
+  const variant = given.oneOf('variant', VARIANTS) as ModelVariant | null;
+  if (models.length > 0 && variant !== null) {
+    throw new BitmarksError(
+      'options/invalid',
+      'both a model and a variant are given; a variant is one of the packs beside the script, give one of the two',
+    );
+  }
   return {
     model: models[0] ?? null,
-    finder: given.model('finder'),
+    variant: variant ?? 'standard',
+    refinements: given.count('refinements', 0, MAX_REFINEMENTS),
+    finder: given.raw('finder') === null ? null : (given.model('finder') ?? undefined),
     backend: BACKENDS[(delegate ?? baseDelegate ?? 'auto') as Delegate],
     detect: {
-      maxSubjects: given.count(count, MAX_SUBJECTS) ?? 1,
+      maxSubjects: given.count(count, 1, MAX_SUBJECTS) ?? 1,
       minDetectionConfidence: given.score(detection),
       minPresenceConfidence: given.score(presence),
       minTrackingConfidence: given.score('minTrackingConfidence'),
       smoothing: given.flag('smoothing') ?? true,
     },
     selfTest: given.flag('selfTest') ?? true,
-    threads: given.count('threads', MAX_THREADS),
+    threads: given.count('threads', 1, MAX_THREADS),
+    cache: given.flag('cache') ?? true,
     assetBase: given.url('assetBase'),
     workerUrl: given.url('workerUrl'),
     onProgress: given.callback('onProgress'),
@@ -210,11 +244,11 @@ class OptionReader {
     );
   }
 
-  count(name: string, most: number): number | null {
+  count(name: string, least: number, most: number): number | null {
     return this.#read(
       name,
-      `a whole number from 1 to ${most}`,
-      (value): value is number => Number.isInteger(value) && within(value, 1, most),
+      `a whole number from ${least} to ${most}`,
+      (value): value is number => Number.isInteger(value) && within(value, least, most),
     );
   }
 

@@ -87,6 +87,8 @@ export interface BackendOptions {
    * without a GPU never download it; a static or plain dynamic import of ./webgpu would put it into the worker's file.
    */
   readonly webgpuUrl?: string;
+  /** Keep copies of WASM modules for visits without a network (asset_cache.ts). */
+  readonly cache?: boolean;
   /** Force one variant; default: relaxed where the engine has it and computes it rightly. */
   readonly wasmVariant?: 'simd128' | 'relaxed';
   /**

@@ -30,6 +30,8 @@ export interface SessionOptions {
   readonly engine: BackendOptions;
   /** Run the pack's golden vector first and refuse a backend that computes other heatmaps. */
   readonly selfTest: boolean;
+  /** Refinement pass that runs by default, counted from 0; nothing of later ones is compiled. Default: the last. */
+  readonly pass?: number;
   /** Called when a backend begins to compile or to be tested. */
   readonly onPhase?: (phase: 'compile' | 'self-test') => void;
   /** How backends are loaded; default: as in browsers and workers. */
@@ -41,13 +43,13 @@ export interface SessionState {
   readonly backend: BackendName;
   /** GPU or module variant, as the backend names it; empty if it does not. */
   readonly device: string;
-  /** Kernel of each step of the last pass. */
+  /** Kernel of each step of the default pass. */
   readonly kernels: readonly string[];
   /** Better backends that were not taken or were lost. */
   readonly refusals: readonly BackendRefusal[];
   /** Of all passes compiled so far. */
   readonly bytes: { readonly weights: number; readonly activations: number };
-  /** Of the last pass. */
+  /** Of the default pass. */
   readonly multiplyAdds: number;
 }
 
@@ -60,6 +62,7 @@ interface Active {
 export class Session {
   readonly model: Model;
   readonly #options: SessionOptions;
+  readonly #pass: number;
   readonly #defaultOutput: string;
   readonly #multiplyAdds: number;
   /** Backends not tried yet. */
@@ -82,14 +85,15 @@ export class Session {
     this.model = model;
     this.#options = options;
     this.#remaining = backendOrder(options.backend);
-    const plan = planGraph(model);
+    this.#pass = options.pass ?? model.graph.outputs.length - 1;
+    const plan = planGraph(model, this.#outputOf(this.#pass));
     this.#defaultOutput = plan.output;
     this.#multiplyAdds = plan.multiplyAdds;
   }
 
   /**
    * Opens the best backend that runs the model. Throws 'backend/unavailable' with every reason, or the one code that all
-   * refusals share, such as 'pack/golden'.
+   * refusals share, such as 'pack/golden'; 'options/invalid' for a pass that the model does not have.
    */
   static async create(model: Model, options: SessionOptions): Promise<Session> {
     const session = new Session(model, options);
@@ -98,10 +102,10 @@ export class Session {
   }
 
   /**
-   * Heatmaps of one refinement pass, counted from 0; default: the last. Calls run one after the other.
+   * Heatmaps of one refinement pass, counted from 0; default: that of the options. Calls run one after the other.
    * Throws 'input/invalid', 'backend/failed', 'closed', or 'device/lost' when no backend is left.
    */
-  run(input: EngineInput, pass = this.model.graph.outputs.length - 1): Promise<Heatmaps> {
+  run(input: EngineInput, pass = this.#pass): Promise<Heatmaps> {
     return this.#enqueue(async () => {
       checkEngineInput(input, this.model.graph.input.shape);
       const output = this.#outputOf(pass);
@@ -112,7 +116,7 @@ export class Session {
   }
 
   /**
-   * Sums over the last pass's heatmaps, all that decoding needs to know of them; the result is overwritten by the next call.
+   * Sums over the default pass's heatmaps, all that decoding needs to know of them; the result is overwritten by the next call.
    * Throws as `run` does, and 'options/invalid' if the codec is not `softmax`.
    */
   runSums(input: EngineInput): Promise<HeatmapSums> {
@@ -134,7 +138,7 @@ export class Session {
     });
   }
 
-  /** The crop that the last pass saw in its last run with a frame (RGB, HWC). */
+  /** The crop that the default pass saw in its last run with a frame (RGB, HWC). */
   readCrop(): Promise<Uint8Array> {
     return this.#enqueue(() =>
       this.#onSomeBackend(async (active) =>
@@ -190,7 +194,7 @@ export class Session {
     if (this.#options.selfTest) {
       this.#options.onPhase?.('self-test');
       const { data } = await compiled.run({ kind: 'crop', data: goldenImage(this.model) });
-      checkGolden(this.model, this.model.graph.outputs.length - 1, data, backend.name);
+      checkGolden(this.model, this.#pass, data, backend.name);
     }
     return active;
   }

@@ -17,7 +17,8 @@ export function shareBackends(load: FactoryLoader): FactoryLoader {
 
   return (name, options) =>
     Promise.resolve(async () => {
-      const key = JSON.stringify([name, options]);
+      // Whether copies of files are kept makes no other backend.
+      const key = JSON.stringify([name, { ...options, cache: undefined }]);
       const shared = open.get(key) ?? {
         backend: load(name, options).then((make) => make(options)),
         leases: 0,

@@ -31,8 +31,14 @@ export interface LoadRequest {
     readonly helperUrl: string;
     readonly count: number | null;
   };
+  /** Refinement passes of the landmark network; null: all that its pack has. */
+  readonly refinements: number | null;
   /** Run the packs' golden vectors on the chosen backend and refuse the backend if the hash differs. */
   readonly selfTest: boolean;
+  /** Keep copies of packs and WASM modules for visits without a network. */
+  readonly cache: boolean;
+  /** How long the page waited for the worker, for `SessionInfo.timings`. */
+  readonly workerMs: number;
   /** Id for cancel(). */
   readonly callId: number;
 }
@@ -62,6 +68,8 @@ export interface SessionInfo {
     readonly connections: readonly (readonly [number, number])[];
     /** Score from which a landmark counts as present, 0..1; 0 where all count, as those of a face. */
     readonly minLandmarkScore: number;
+    /** Refinement passes that run. */
+    readonly refinements: number;
     readonly multiplyAdds: number;
   };
   /** The network that finds subjects; null where windows are searched with the landmark network. */
@@ -74,11 +82,27 @@ export interface SessionInfo {
   } | null;
   /** GPU vendor and architecture, or the WASM variant, its threads and why it has no more. */
   readonly device: string;
-  readonly timings: {
-    readonly downloadMs: number;
-    readonly compileMs: number;
-    readonly totalMs: number;
-  };
+  readonly timings: LoadTimings;
+}
+
+/** Where the time of `create` went. Backend and download run side by side, so that the parts may add up to more than the total. */
+export interface LoadTimings {
+  /** From the call to the answer of the worker; about 0 for a page's further landmarkers. */
+  readonly workerMs: number;
+  /** Until all packs were there. */
+  readonly downloadMs: number;
+  /** Until a backend was open: a GPU device, or a compiled WASM module; from the start of the downloads. */
+  readonly backendMs: number;
+  /** Reading and checking the packs. */
+  readonly parseMs: number;
+  /** Compiling the networks, including what was still to wait for the backend and for other landmarkers' turns. */
+  readonly compileMs: number;
+  /** Computing the packs' golden vectors. */
+  readonly selfTestMs: number;
+  /** From the call to a landmarker that is ready. */
+  readonly totalMs: number;
+  /** Whether all packs came from copies of an earlier visit, or from the page as bytes. */
+  readonly isCopy: boolean;
 }
 
 /** A frame that crossed the boundary; the worker owns and closes it. */

@@ -3,8 +3,9 @@
  * awaits visible to the page. The one file of the worker that touches its global scope.
  */
 import { expose, releaseProxy, type Endpoint } from 'comlink';
+import { openAssetCache } from '../engine/asset_cache';
 import type { BackendOptions } from '../engine/backend';
-import { loadFactory } from '../engine/registry';
+import { backendOrder, loadFactory, openBackend } from '../engine/registry';
 import { Session } from '../engine/session';
 import { shareBackends } from '../engine/shared_backends';
 import { parsePack } from '../model/pack';
@@ -38,12 +39,22 @@ export function createRealService(): LandmarkService {
   const loadShared = shareBackends(loadFactory);
   return createLandmarkService({
     fetchPack,
+    openCache: openAssetCache,
+    warmUp: async (request) => {
+      const order = backendOrder(request.backend);
+      const asItIs = <T>(backend: T): Promise<T> => Promise.resolve(backend);
+      const { backend } = await openBackend(order, engineOf(request), asItIs, loadShared);
+      return () => {
+        backend.close();
+      };
+    },
     parsePack,
-    openSession: (model, { backend, selfTest, ...request }, onPhase) =>
+    openSession: (model, request, onPhase, pass) =>
       Session.create(model, {
-        backend,
-        engine: engineOptions(request),
-        selfTest,
+        backend: request.backend,
+        engine: engineOf(request),
+        selfTest: request.selfTest,
+        ...(pass === undefined ? {} : { pass }),
         onPhase,
         loadFactory: loadShared,
       }),
@@ -56,15 +67,17 @@ export function createRealService(): LandmarkService {
   });
 }
 
-function engineOptions({
+function engineOf({
   wasmUrls,
   webgpuUrl,
   wasmVariant,
   wasmThreads,
-}: Omit<LoadRequest, 'backend' | 'selfTest'>): BackendOptions {
+  cache,
+}: LoadRequest): BackendOptions {
   return {
     wasmUrls,
     webgpuUrl,
+    cache,
     ...(wasmVariant === undefined ? {} : { wasmVariant }),
     ...(wasmThreads === undefined ? {} : { wasmThreads }),
   };

@@ -2,6 +2,7 @@
  * The service behind the worker boundary: load, detect, close, for several landmarkers, one call at a time. Wiring only:
  * pixels come from frame_pixels.ts, numbers from the engine, landmarks from the pipeline.
  */
+import { keepCopy, type CacheLike } from '../engine/asset_cache';
 import { BitmarksError } from '../errors';
 import type { EngineInput } from '../engine/backend';
 import type { Model } from '../model/types';
@@ -22,12 +23,18 @@ import {
   infoOf,
   openNetworks,
   type Landmarker,
+  type Models,
   type OpenSession,
 } from './landmarker';
+import { LoadClock } from './load_clock';
 import { readPacks, type FetchPack } from './pack_reader';
 
 export interface ServiceDeps {
   readonly fetchPack: FetchPack;
+  /** The cache that copies are kept in; null where there is none. */
+  readonly openCache: () => Promise<CacheLike | null>;
+  /** Opens the backend that sessions will share, as far as that goes without a model; the function returned lets go of it. */
+  readonly warmUp: (request: LoadRequest) => Promise<() => void>;
   readonly parsePack: (file: Uint8Array) => Model;
   readonly openSession: OpenSession;
   /** Pixels of a frame, which stays open. */
@@ -66,43 +73,40 @@ class Service implements LandmarkService {
 
   load(request: LoadRequest, onProgress?: (progress: LoadProgress) => void): Promise<SessionInfo> {
     return this.#call(request, async (signal) => {
-      const { nowMs, fetchPack, parsePack, openSession } = this.#deps;
-      const report = onProgress ?? (() => undefined);
-      const startMs = nowMs();
-      const { landmarks, finder } = request.packs;
-      const sources = finder === null ? [landmarks] : [landmarks, finder];
-      const files = await readPacks(sources, fetchPack, signal, report);
-      const downloadedMs = nowMs();
-      const loadedBytes = files.reduce((sum, file) => sum + file.length, 0);
-      const size = { loadedBytes, totalBytes: loadedBytes };
-      const [model, finderModel = null] = files.map((file) => parsePack(file)) as [Model, Model?];
-      return this.#inTurn(signal, async () => {
-        const networks = await openNetworks(
-          { landmarks: model, finder: finderModel },
-          request,
-          openSession,
-          signal,
-          (phase) => {
-            report({ ...size, phase });
-          },
-          nowMs,
-        );
-        if (signal.aborted) {
-          closeNetworks(networks);
-          signal.throwIfAborted();
-        }
-        const endMs = nowMs();
-        report({ ...size, phase: 'ready' });
-        const timings = {
-          downloadMs: downloadedMs - startMs,
-          compileMs: endMs - downloadedMs,
-          totalMs: endMs - startMs,
-        };
-        this.#drop(request.landmarkerId);
-        const loaded = { ...networks, timings };
-        this.#landmarkers.set(request.landmarkerId, loaded);
-        return infoOf(loaded);
+      const { nowMs, warmUp, openSession } = this.#deps;
+      const clock = new LoadClock(request.workerMs, nowMs);
+      // Beside the download; sessions find the backend open, or give the reason why it cannot be.
+      const warm = warmUp(request).finally(() => {
+        clock.backendDone();
       });
+      try {
+        const report = onProgress ?? (() => undefined);
+        const { models, loadedBytes } = await this.#readModels(request, signal, report, clock);
+        const size = { loadedBytes, totalBytes: loadedBytes };
+        return await this.#inTurn(signal, async () => {
+          const onPhase = (phase: 'compile' | 'self-test'): void => {
+            clock.enter(phase);
+            report({ ...size, phase });
+          };
+          const networks = await openNetworks(models, request, openSession, signal, onPhase, nowMs);
+          if (signal.aborted) {
+            closeNetworks(networks);
+            signal.throwIfAborted();
+          }
+          const loaded = { ...networks, timings: clock.finish() };
+          report({ ...size, phase: 'ready' });
+          this.#drop(request.landmarkerId);
+          this.#landmarkers.set(request.landmarkerId, loaded);
+          return infoOf(loaded);
+        });
+      } finally {
+        warm.then(
+          (release) => {
+            release();
+          },
+          () => undefined,
+        );
+      }
     });
   }
 
@@ -146,6 +150,37 @@ class Service implements LandmarkService {
     await this.#queue;
     for (const id of [...this.#landmarkers.keys()]) this.#drop(id);
     this.#deps.release();
+  }
+
+  /** Downloads and parses the packs, and keeps copies of those that proved good. */
+  async #readModels(
+    { packs, cache: keeps }: LoadRequest,
+    signal: AbortSignal,
+    report: (progress: LoadProgress) => void,
+    clock: LoadClock,
+  ): Promise<{ readonly models: Models; readonly loadedBytes: number }> {
+    const { fetchPack, parsePack, openCache } = this.#deps;
+    const cache = keeps ? await openCache() : null;
+    const sources = packs.finder === null ? [packs.landmarks] : [packs.landmarks, packs.finder];
+    const files = await readPacks(
+      sources,
+      (url, options) => fetchPack(url, { ...options, cache }),
+      signal,
+      report,
+    );
+    clock.downloaded(files.every(({ isCopy }) => isCopy));
+    const [landmarks, finder = null] = files.map(({ bytes }) => parsePack(bytes)) as [
+      Model,
+      Model?,
+    ];
+    clock.enter('compile');
+    sources.forEach((source, index) => {
+      const file = files[index];
+      if (!('url' in source) || file === undefined || file.isCopy) return;
+      void keepCopy(source.url, file.bytes, 'application/octet-stream', cache);
+    });
+    const loadedBytes = files.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    return { models: { landmarks, finder }, loadedBytes };
   }
 
   /** Runs the call with a signal that aborts by cancel(callId), unload(landmarkerId) and close(). */

@@ -3,6 +3,7 @@
  * no frames.
  */
 import type { Session } from '../engine/session';
+import { BitmarksError } from '../errors';
 import type { Model } from '../model/types';
 import { LandmarkPipeline } from '../pipeline/landmark_pipeline';
 import { checkTask, finderModelOf, landmarkModelOf } from '../pipeline/pack_models';
@@ -17,6 +18,8 @@ export type OpenSession = (
   model: Model,
   request: LoadRequest,
   onPhase: (phase: 'compile' | 'self-test') => void,
+  /** As of SessionOptions; absent: the last. */
+  pass?: number,
 ) => Promise<EngineSession>;
 
 /** A network ready to run. */
@@ -25,6 +28,8 @@ export interface Network {
   readonly session: EngineSession;
   /** Side of its square input in pixels. */
   readonly cropSize: number;
+  /** Refinement passes that run. */
+  readonly refinements: number;
 }
 
 export interface Landmarker {
@@ -41,7 +46,7 @@ export interface Models {
 }
 
 /**
- * Opens a session for each pack. Throws 'pack/malformed' or 'graph/malformed' for packs that do not fit the task, what
+ * Opens a session for each pack. Throws 'options/invalid' for refinements that the pack does not have, 'pack/malformed' or 'graph/malformed' for packs that do not fit the task, what
  * opening a session throws, and the signal's reason; then nothing stays open.
  */
 export async function openNetworks(
@@ -59,15 +64,21 @@ export async function openNetworks(
     landmarks: landmarkModelOf(landmarks),
     finder: finder && finderModelOf(finder),
   };
-  const session = await open(landmarks, request, onPhase);
+  const refinements = refinementsOf(landmarks, request.refinements);
+  const session = await open(landmarks, request, onPhase, refinements);
   try {
     signal.throwIfAborted();
     const finderSession = finder && (await open(finder, request, onPhase));
     return {
-      landmarks: { model: landmarks, session, cropSize: models.landmarks.cropSize },
+      landmarks: { model: landmarks, session, cropSize: models.landmarks.cropSize, refinements },
       finder:
         finder && finderSession && models.finder
-          ? { model: finder, session: finderSession, cropSize: models.finder.cropSize }
+          ? {
+              model: finder,
+              session: finderSession,
+              cropSize: models.finder.cropSize,
+              refinements: finder.graph.outputs.length - 1,
+            }
           : null,
       pipeline: new LandmarkPipeline(models, task, nowMs),
     };
@@ -75,6 +86,15 @@ export async function openNetworks(
     session.close();
     throw error;
   }
+}
+
+function refinementsOf({ manifest, graph }: Model, asked: number | null): number {
+  const most = graph.outputs.length - 1;
+  if (asked === null || asked <= most) return asked ?? most;
+  throw new BitmarksError(
+    'options/invalid',
+    `refinements is ${asked}, but the pack '${manifest.name}' has ${most === 0 ? 'none' : String(most)}; ask for at most ${most}`,
+  );
 }
 
 /** Frees the networks. Idempotent. */
@@ -112,6 +132,7 @@ export function infoOf({ landmarks, finder, timings }: Landmarker): SessionInfo 
       mirror,
       connections,
       minLandmarkScore: roi.landmark ?? 0,
+      refinements: landmarks.refinements,
       multiplyAdds,
     },
     finder: finder && {

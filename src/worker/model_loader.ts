@@ -1,28 +1,38 @@
 /**
- * Fetches a pack: progress, abort, and errors that say which of the many ways a download fails it was. Reads no pack.
+ * Fetches a pack into one buffer as it arrives: progress, abort, and errors that say which of the many ways a download fails it
+ * was. Reads no pack.
  */
+import { fetchAsset, type AssetSource } from '../engine/asset_cache';
 import { BitmarksError } from '../errors';
 
 /** Far above any pack there is; bounds what a wrong URL can make the worker hold. */
 const MAX_PACK_BYTES = 64 * 2 ** 20;
 
-export interface FetchPackOptions {
+/** Room for a file whose size the server does not tell; grows as it arrives. */
+const FIRST_BYTES = 2 ** 17;
+
+export interface FetchPackOptions extends AssetSource {
   readonly signal: AbortSignal;
   /** Called for every piece that arrives; `totalBytes` is null where the server does not tell. */
   readonly onProgress: (loadedBytes: number, totalBytes: number | null) => void;
-  /** For tests. */
-  readonly fetch?: typeof globalThis.fetch;
+}
+
+export interface PackFile {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** It was not downloaded: a copy of an earlier visit, or bytes that the page gave. */
+  readonly isCopy: boolean;
 }
 
 /**
  * Downloads the whole file at an absolute URL. Throws 'pack/network', 'pack/not-found', 'pack/truncated',
  * 'pack/malformed' (too large), or the reason of the signal.
  */
-export async function fetchPack(url: string, options: FetchPackOptions): Promise<Uint8Array> {
-  const { signal, onProgress, fetch = globalThis.fetch } = options;
+export async function fetchPack(url: string, options: FetchPackOptions): Promise<PackFile> {
+  const { signal, onProgress } = options;
   let response: Response;
+  let isCopy: boolean;
   try {
-    response = await fetch(url, { signal });
+    ({ response, isCopy } = await fetchAsset(url, options, signal));
   } catch (cause) {
     signal.throwIfAborted();
     throw new BitmarksError(
@@ -34,7 +44,7 @@ export async function fetchPack(url: string, options: FetchPackOptions): Promise
   checkAnswer(url, response);
   const totalBytes = declaredBytes(response);
   if ((totalBytes ?? 0) > MAX_PACK_BYTES) throw tooLarge(url);
-  const pieces: Uint8Array[] = [];
+  let bytes = new Uint8Array(totalBytes ?? FIRST_BYTES);
   let loadedBytes = 0;
   try {
     onProgress(0, totalBytes);
@@ -42,12 +52,14 @@ export async function fetchPack(url: string, options: FetchPackOptions): Promise
     for (;;) {
       const piece = await reader?.read();
       if (piece?.value === undefined) break;
-      pieces.push(piece.value);
-      loadedBytes += piece.value.length;
-      if (loadedBytes > MAX_PACK_BYTES) {
+      const endBytes = loadedBytes + piece.value.length;
+      if (endBytes > MAX_PACK_BYTES) {
         await reader?.cancel();
         throw tooLarge(url);
       }
+      if (endBytes > bytes.length) bytes = grown(bytes, Math.max(endBytes, 2 * bytes.length));
+      bytes.set(piece.value, loadedBytes);
+      loadedBytes = endBytes;
       onProgress(loadedBytes, totalBytes);
     }
   } catch (cause) {
@@ -65,7 +77,7 @@ export async function fetchPack(url: string, options: FetchPackOptions): Promise
       `${url} gave ${loadedBytes} bytes, expected ${totalBytes}; try again`,
     );
   }
-  return join(pieces, loadedBytes);
+  return { bytes: bytes.subarray(0, loadedBytes), isCopy };
 }
 
 function checkAnswer(url: string, response: Response): void {
@@ -95,12 +107,8 @@ function tooLarge(url: string): BitmarksError {
   );
 }
 
-function join(pieces: readonly Uint8Array[], length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let offset = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, offset);
-    offset += piece.length;
-  }
-  return bytes;
+function grown(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(length);
+  larger.set(bytes);
+  return larger;
 }

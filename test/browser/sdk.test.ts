@@ -2,7 +2,7 @@
  * FaceLandmarker in a page, with its real worker: every kind of input gives the landmarks of the same scene on every backend.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { FaceLandmarker, type ImageSource } from '../../src/index';
+import { FaceLandmarker, PoseLandmarker, type ImageSource } from '../../src/index';
 import {
   blobOf,
   canvasOf,
@@ -232,6 +232,13 @@ describe('create', () => {
 
   it('is supported here', () => {
     expect(FaceLandmarker.isSupported()).toBe(true);
+  });
+});
+
+it('a variant that the build has no pack of is an error with a code', async () => {
+  await expect(PoseLandmarker.create({ variant: 'full' })).rejects.toMatchObject({
+    code: 'options/invalid',
+    message: expect.stringContaining("this build has no pack 'pose-full.bitmarks'") as string,
   });
 });
 

@@ -157,7 +157,7 @@ describe('abort', () => {
   it('of a long search on WASM reaches the worker before the search is over', async () => {
     const landmarker = await create({
       // A finder would look at the frame in a moment.
-      finder: undefined,
+      finder: null,
       workerUrl: workerWith(`
         const log = [];
         let detectId;

@@ -23,6 +23,9 @@ export const LOAD = {
   wasmUrls: { simd128: 'unused', relaxed: 'unused' },
   webgpuUrl: 'unused',
   selfTest: true,
+  cache: true,
+  refinements: null,
+  workerMs: 3,
 } as const;
 
 export const OPTIONS = {
@@ -34,13 +37,14 @@ export const OPTIONS = {
 } as const;
 
 export function openReference(
-  ...[model, request, onPhase]: Parameters<ServiceDeps['openSession']>
+  ...[model, request, onPhase, pass]: Parameters<ServiceDeps['openSession']>
 ) {
   return Session.create(model, {
     backend: request.backend,
     engine: { wasmUrls: request.wasmUrls },
     selfTest: request.selfTest,
     onPhase,
+    ...(pass === undefined ? {} : { pass }),
     loadFactory: () => Promise.resolve(createReferenceBackend),
   });
 }
@@ -58,6 +62,8 @@ export function setUp(deps: Partial<ServiceDeps> = {}) {
   const counts = { openSessions: 0, released: 0 };
   const service = createLandmarkService({
     fetchPack: () => Promise.reject(new Error('not fetched')),
+    openCache: () => Promise.resolve(null),
+    warmUp: () => Promise.resolve(() => undefined),
     parsePack,
     openSession: async (...args) => {
       const session: EngineSession = await openReference(...args);

@@ -1,7 +1,7 @@
 /**
  * Pages that use the built package the two ways people do, and what came of it. For end-to-end tests in Node.
  */
-import { chromium, type Browser } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext } from 'playwright-core';
 import { COMMON_FLAGS, GPU_FLAGS, requireChromium } from '../../scripts/chromium.mjs';
 
 /** What a page reports; `failure` alone when a promise rejected or the script did not load. */
@@ -14,6 +14,8 @@ export interface PageOutcome {
   /** x and y of all landmarks of the first face. */
   readonly points?: readonly (readonly [number, number])[];
   readonly isolated?: boolean;
+  /** All packs were copies of an earlier visit. */
+  readonly isCopy?: boolean;
 }
 
 /** Folders for serve(): the photos that the pages open. */
@@ -30,9 +32,9 @@ async function run(sdk, options, detects) {
     const landmarker = await sdk.FaceLandmarker.create(options);
     try {
       const faces = detects ? (await landmarker.detect(image)).faces : [];
-      const { backend, device, kernels, refusals } = landmarker.info;
+      const { backend, device, kernels, refusals, timings } = landmarker.info;
       const points = faces[0]?.landmarks.map(({ x, y }) => [x, y]) ?? [];
-      return { backend, device, kernels, refusals, points, isolated: crossOriginIsolated };
+      return { backend, device, kernels, refusals, points, isolated: crossOriginIsolated, isCopy: timings.isCopy };
     } finally {
       landmarker.close();
     }
@@ -84,11 +86,20 @@ export function launchChromium(gpu: 'swiftshader' | 'none'): Promise<Browser> {
 export async function visit(browser: Browser, url: string): Promise<PageOutcome> {
   const context = await browser.newContext();
   try {
-    const page = await context.newPage();
+    return await visitAgain(context, url);
+  } finally {
+    await context.close();
+  }
+}
+
+/** The same in a profile that remembers earlier visits. */
+export async function visitAgain(context: BrowserContext, url: string): Promise<PageOutcome> {
+  const page = await context.newPage();
+  try {
     await page.goto(url);
     await page.waitForFunction(() => 'outcome' in window, undefined, { timeout: 20_000 });
     return await page.evaluate(async () => (await Reflect.get(window, 'outcome')) as PageOutcome);
   } finally {
-    await context.close();
+    await page.close();
   }
 }

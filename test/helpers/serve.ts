@@ -24,6 +24,8 @@ export interface ServeOptions {
   readonly folders?: Readonly<Record<string, string>>;
   /** Content by exact URL path; the type follows from the extension, '/' and names without one are HTML. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
+  /** Connections for these paths break, as without a network. */
+  readonly breaks?: (path: string) => boolean;
   /** Sent with every answer. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -47,6 +49,10 @@ export async function serve(options: ServeOptions): Promise<Server> {
   const requests: ServedRequest[] = [];
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://host');
+    if (options.breaks?.(pathname) === true) {
+      request.socket.destroy();
+      return;
+    }
     void find(decodeURIComponent(pathname), options).then((found) => {
       requests.push({ path: pathname, status: found.status, body: found.body });
       answer(response, found, options.headers ?? {});

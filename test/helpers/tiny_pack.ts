@@ -9,6 +9,8 @@ import { writePack } from './pack_writer';
 /** Options that make it report its first guess as a face. Its golden vector is not computed. */
 export const TINY_OPTIONS: FaceLandmarkerOptions = {
   selfTest: false,
+  // A finder would look for real faces.
+  finder: null,
   minFaceDetectionConfidence: 0,
   minFacePresenceConfidence: 0,
 };

@@ -68,7 +68,14 @@ function writeSet(name: string, images: readonly unknown[]): string {
 
 function run(data: string, passes: number, pack = 'color.bitmarks'): Promise<Report> {
   const onProgress = (): void => undefined;
-  return evaluate({ pack: inFolder(pack), data, backend: 'reference', passes, onProgress });
+  return evaluate({
+    pack: inFolder(pack),
+    data,
+    backend: 'reference',
+    condition: 'none',
+    passes,
+    onProgress,
+  });
 }
 
 const RED = [30.5, 20.5] as const;
@@ -352,7 +359,13 @@ describe('finders', () => {
     const count = report.predictions[0]?.finds?.length ?? 0;
     expect(report.predictions.map(({ hits }) => hits)).toEqual([1, 1, 0]);
     expect(report.figures).toEqual({
-      ...{ errors: null, pck: null, recall: 200 / 3, falseAlarms: (3 * count - 2) / 3 },
+      ...{
+        errors: null,
+        disagreement: null,
+        pck: null,
+        recall: 200 / 3,
+        falseAlarms: (3 * count - 2) / 3,
+      },
     });
   });
 });

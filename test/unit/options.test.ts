@@ -12,7 +12,9 @@ afterEach(() => {
 
 const DEFAULTS = {
   model: null,
-  finder: null,
+  variant: 'standard',
+  refinements: null,
+  finder: undefined,
   backend: 'auto',
   detect: {
     maxSubjects: 1,
@@ -23,6 +25,7 @@ const DEFAULTS = {
   },
   selfTest: true,
   threads: null,
+  cache: true,
   assetBase: null,
   workerUrl: null,
   onProgress: null,
@@ -46,6 +49,10 @@ describe('resolveOptions', () => {
   it.each<[object, object]>([
     [{ model: 'a.bitmarks' }, { model: 'a.bitmarks' }],
     [{ model: bytes }, { model: bytes }],
+    [{ variant: 'full' }, { variant: 'full' }],
+    [{ refinements: 0 }, { refinements: 0 }],
+    [{ finder: 'f.bitmarks' }, { finder: 'f.bitmarks' }],
+    [{ finder: null }, { finder: null }],
     [{ delegate: 'webgpu' }, { backend: 'webgpu' }],
     [{ delegate: 'wasm' }, { backend: 'wasm' }],
     [{ delegate: 'reference' }, { backend: 'reference' }],
@@ -69,6 +76,7 @@ describe('resolveOptions', () => {
     [{ smoothing: false }, { detect: { ...DEFAULTS.detect, smoothing: false } }],
     [{ selfTest: false }, { selfTest: false }],
     [{ threads: 2 }, { threads: 2 }],
+    [{ cache: false }, { cache: false }],
     [{ assetBase: new URL('https://cdn.test/x') }, { assetBase: 'https://cdn.test/x' }],
     [{ workerUrl: '/w.js' }, { workerUrl: '/w.js' }],
     [{ onProgress }, { onProgress }],
@@ -105,6 +113,12 @@ describe('resolveOptions', () => {
       { model: '' },
       "model is '', expected a URL, an ArrayBuffer or a Uint8Array of a .bitmarks pack",
     ],
+    [{ variant: 'huge' }, "variant is 'huge', expected one of 'standard', 'full'"],
+    [
+      { variant: 'full', model: 'a' },
+      'both a model and a variant are given; a variant is one of the packs beside the script, give one of the two',
+    ],
+    [{ refinements: 2 }, 'refinements is 2, expected a whole number from 0 to 1'],
     [{ onProgress: {} }, 'onProgress is an object, expected a function'],
     [{ signal: [] }, 'signal is an array, expected an AbortSignal'],
     [{ assetBase: null }, 'assetBase is null, expected a URL'],
@@ -147,7 +161,9 @@ describe('resolveOptions', () => {
 
   it('lists the options when none is near', () => {
     resolveOptions(FACE_OPTIONS, { zzz: 1 });
-    expect(warnings[0]).toMatch(/no option zzz; known are model, finder, delegate, /);
+    expect(warnings[0]).toMatch(
+      /no option zzz; known are model, variant, refinements, finder, delegate, /,
+    );
   });
 });
 

@@ -2,7 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import { BitmarksError } from '../../src/errors';
 import type { LoadProgress } from '../../src/protocol/service';
+import { parsePack } from '../../src/model/pack';
 import { codeOf } from '../helpers/codes';
+import { ModelBuilder } from '../helpers/model_builder';
+import { writePack } from '../helpers/pack_writer';
+import { FakeCache } from '../helpers/fake_cache';
 import {
   ID,
   LOAD,
@@ -38,7 +42,7 @@ describe('load', () => {
       fetchPack: (url, { onProgress }) => {
         const file = url.endsWith('face.bitmarks') ? pack : finderPack;
         onProgress(file.length, file.length);
-        return Promise.resolve(file);
+        return Promise.resolve({ bytes: file, isCopy: false });
       },
     });
     await service.load(
@@ -62,6 +66,98 @@ describe('load', () => {
     for (const event of others) expect(event).toMatchObject({ loadedBytes: all, totalBytes: all });
   });
 
+  it('says where the time went', async () => {
+    let nowMs = 1000;
+    const pass = (ms: number): void => {
+      nowMs += ms;
+    };
+    const { load } = setUp({
+      nowMs: () => nowMs,
+      warmUp: () => {
+        pass(7);
+        return Promise.resolve(() => undefined);
+      },
+      fetchPack: (url) => {
+        pass(10);
+        const bytes = url.endsWith('finder') ? finderPack : pack;
+        return Promise.resolve({ bytes, isCopy: false });
+      },
+      parsePack: (file) => {
+        pass(2);
+        return parsePack(file);
+      },
+      openSession: (model, request, onPhase) => {
+        onPhase('compile');
+        pass(20);
+        onPhase('self-test');
+        pass(30);
+        return openReference(model, request, () => undefined);
+      },
+    });
+    const packs = { landmarks: { url: 'http://host/face' }, finder: { url: 'http://host/finder' } };
+    const { timings } = await load(undefined, { packs });
+    expect(timings).toEqual({
+      workerMs: 3,
+      downloadMs: 27,
+      backendMs: 7,
+      parseMs: 4,
+      compileMs: 40,
+      selfTestMs: 60,
+      totalMs: 134,
+      isCopy: false,
+    });
+    expect((await load()).timings.isCopy).toBe(true);
+  });
+
+  it('keeps copies of downloads that proved good, and of nothing else', async () => {
+    const cache = new FakeCache();
+    const answer = (bytes: Uint8Array<ArrayBuffer>, isCopy: boolean) =>
+      setUp({
+        openCache: () => Promise.resolve(cache),
+        fetchPack: () => Promise.resolve({ bytes, isCopy }),
+      });
+    const packs = { landmarks: { url: 'http://host/face' }, finder: null };
+    const damaged = pack.slice();
+    damaged[damaged.length - 1] = (damaged.at(-1) ?? 0) ^ 1;
+    expect(await codeOf(answer(damaged, false).load(undefined, { packs }))).toBe('pack/hash');
+    await answer(pack, true).load(undefined, { packs });
+    await answer(pack, false).load(undefined, { packs, cache: false });
+    await answer(pack, false).load();
+    expect([...cache.texts.keys()]).toEqual([]);
+    await answer(pack, false).load(undefined, { packs });
+    expect([...cache.texts.keys()]).toEqual(['http://host/face']);
+  });
+
+  it('opens the backend beside the download, and lets go of it whatever happens', async () => {
+    let released = 0;
+    const log: string[] = [];
+    const warmUp = (): Promise<() => void> => {
+      log.push('warm-up');
+      return Promise.resolve(() => {
+        released += 1;
+      });
+    };
+    const packs = { landmarks: { url: 'http://host/face' }, finder: null };
+    const good = setUp({
+      warmUp,
+      fetchPack: async () => {
+        await tick();
+        log.push('downloaded');
+        return { bytes: pack, isCopy: false };
+      },
+    });
+    await good.load(undefined, { packs });
+    await tick();
+    expect(log).toEqual(['warm-up', 'downloaded']);
+    expect(released).toBe(1);
+    const bad = setUp({ warmUp, fetchPack: () => Promise.reject(new BitmarksError('closed', '')) });
+    expect(await codeOf(bad.load(undefined, { packs }))).toBe('closed');
+    await tick();
+    expect(released).toBe(2);
+    const none = setUp({ warmUp: () => Promise.reject(new Error('no backend')) });
+    expect((await none.load()).backend).toBe('reference');
+  });
+
   it('refuses packs of another task or kind, and leaves nothing open', async () => {
     const { counts, load } = setUp();
     const { landmarks, finder } = packsOf();
@@ -79,6 +175,34 @@ describe('load', () => {
       "pack/malformed: the pack 'dots-finder' is for the task 'face-finder', expected 'face'",
     );
     expect(counts.openSessions).toBe(0);
+  });
+
+  it('runs as many refinement passes as it is asked for', async () => {
+    const builder = new ModelBuilder(32, 32);
+    const conv = {
+      kernel: 3,
+      outChannels: 5,
+      encoding: 'i8',
+      weights: (i: number) => (i % 7) - 3,
+    } as const;
+    const first = builder.conv(builder.image, { ...conv, stride: 2 });
+    const second = builder.conv(builder.requantize([first], { shift: 3 }), conv);
+    const bytes = Uint8Array.from(writePack(builder.build([first, second])));
+    const { load } = setUp();
+    const infoOf = async (refinements: number | null) => {
+      const packs = { landmarks: { bytes: bytes.slice().buffer }, finder: null };
+      const { model, kernels } = await load(undefined, { packs, refinements, selfTest: false });
+      return { ...model, steps: kernels.length };
+    };
+    const firstPass = 16 * 16 * 9 * 3 * 5;
+    const both = { refinements: 1, steps: 2, multiplyAdds: firstPass + 16 * 16 * 9 * 5 * 5 };
+    expect(await infoOf(null)).toMatchObject(both);
+    expect(await infoOf(1)).toMatchObject(both);
+    expect(await infoOf(0)).toMatchObject({ refinements: 0, steps: 1, multiplyAdds: firstPass });
+    await expect(load(undefined, { refinements: 1 })).rejects.toMatchObject({
+      code: 'options/invalid',
+      message: "refinements is 1, but the pack 'dots' has none; ask for at most 0",
+    });
   });
 
   it('closes the first network when the second cannot be opened', async () => {
@@ -161,7 +285,7 @@ describe('several landmarkers', () => {
   });
 
   it('do not wait for the download of another, and its calls end with it', async () => {
-    const never = new Promise<Uint8Array>(() => undefined);
+    const never = new Promise<never>(() => undefined);
     const { service, load, detect } = setUp({
       fetchPack: (_, { signal }) =>
         Promise.race([

@@ -1,16 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { BitmarksError } from '../../src/errors';
+import type { CacheLike } from '../../src/engine/asset_cache';
 import { fetchPack } from '../../src/worker/model_loader';
+import { FakeCache } from '../helpers/fake_cache';
 
 const URL = 'http://host/face.bitmarks';
 
 /** What fetchPack makes of a server that answers like this, and the progress it reported. */
-async function load(answer: () => Promise<Response>, signal = new AbortController().signal) {
+async function load(
+  answer: () => Promise<Response>,
+  signal = new AbortController().signal,
+  cache: CacheLike | null = null,
+) {
   const progress: [number, number | null][] = [];
   const outcome = await fetchPack(URL, {
     signal,
     onProgress: (loaded, total) => progress.push([loaded, total]),
     fetch: answer,
+    cache,
   }).catch((error: unknown) => error);
   return { outcome, progress };
 }
@@ -34,7 +41,7 @@ const answer = (init: ResponseInit, end?: 'broken') => () =>
 describe('fetchPack', () => {
   it('joins the pieces and reports each', async () => {
     const { outcome, progress } = await load(answer({ headers: { 'content-length': '5' } }));
-    expect(outcome).toEqual(Uint8Array.of(1, 2, 3, 4, 5));
+    expect(outcome).toEqual({ bytes: Uint8Array.of(1, 2, 3, 4, 5), isCopy: false });
     expect(progress).toEqual([
       [0, 5],
       [3, 5],
@@ -48,7 +55,7 @@ describe('fetchPack', () => {
     { 'content-length': 'many' },
   ])('does not guess the size from %o', async (headers) => {
     const { outcome, progress } = await load(answer({ headers }));
-    expect(outcome).toHaveLength(5);
+    expect(outcome).toMatchObject({ bytes: Uint8Array.of(1, 2, 3, 4, 5) });
     expect(progress.every(([, total]) => total === null)).toBe(true);
   });
 
@@ -91,6 +98,25 @@ describe('fetchPack', () => {
     expect(outcome).toMatchObject({ code });
     expect((outcome as Error).message).toContain(message);
     expect((outcome as Error).message).toContain(URL);
+  });
+
+  it('has room for a file of any size that nobody announced', async () => {
+    const piece = new Uint8Array(100_000).map((_, i) => i % 251);
+    const { outcome } = await load(answer({}));
+    const large = await load(() => Promise.resolve(new Response(body([piece, piece, piece]))));
+    expect(outcome).toMatchObject({ bytes: { length: 5 } });
+    const bytes = Uint8Array.from([...piece, ...piece, ...piece]);
+    expect(large.outcome).toEqual({ bytes, isCopy: false });
+  });
+
+  it('takes the copy of an earlier visit where there is no network, and says so', async () => {
+    const cache = new FakeCache({ [URL]: 'copy' });
+    const offline = (): Promise<Response> => Promise.reject(new TypeError('offline'));
+    const { outcome } = await load(offline, undefined, cache);
+    expect(outcome).toEqual({ bytes: new TextEncoder().encode('copy'), isCopy: true });
+    const aborted = new AbortController();
+    aborted.abort(new BitmarksError('aborted', 'enough'));
+    expect((await load(offline, aborted.signal, cache)).outcome).toMatchObject({ code: 'aborted' });
   });
 
   it('stops at an absurd size that nobody announced', async () => {

@@ -3,17 +3,28 @@
  * holds the one for browsers and workers.
  */
 import { BitmarksError } from '../../errors';
+import { fetchAsset, keepCopy, openAssetCache, type AssetSource } from '../asset_cache';
 
 /** Compiles the module at an absolute URL, or throws BitmarksError 'backend/unavailable'. */
 export type WasmLoader = (url: string) => Promise<WebAssembly.Module>;
 
 /** Downloads and compiles; independent of the server's content type. */
-export const fetchModule: WasmLoader = async (url) => {
+export const fetchModule: WasmLoader = (url) => loadModule(url, { cache: null });
+
+/** The same, and keeps a copy for visits without a network. */
+export const fetchModuleOrCopy: WasmLoader = async (url) =>
+  loadModule(url, { cache: await openAssetCache() });
+
+/** Compiles what the source gives, and keeps a copy of what compiled. */
+export async function loadModule(url: string, source: AssetSource): Promise<WebAssembly.Module> {
   let bytes: ArrayBuffer;
+  let isCopy: boolean;
   try {
-    const response = await fetch(url);
+    const asset = await fetchAsset(url, source);
+    const { response } = asset;
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
     bytes = await response.arrayBuffer();
+    isCopy = asset.isCopy;
   } catch (cause) {
     throw new BitmarksError(
       'backend/unavailable',
@@ -22,8 +33,10 @@ export const fetchModule: WasmLoader = async (url) => {
       { cause },
     );
   }
-  return compileModule(bytes, url);
-};
+  const module = await compileModule(bytes, url);
+  if (!isCopy) void keepCopy(url, new Uint8Array(bytes), 'application/wasm', source.cache);
+  return module;
+}
 
 /** Compiles bytes; `url` is for the message. */
 export async function compileModule(bytes: BufferSource, url: string): Promise<WebAssembly.Module> {

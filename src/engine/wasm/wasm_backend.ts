@@ -16,14 +16,14 @@ import { MemoryArena } from './arena';
 import { compileModel, type ModelHost } from './compiled_model';
 import { functionsOf, instantiate } from './instance';
 import { THREAD_BYTES } from './kernels/kernel';
-import { fetchModule, type WasmLoader } from './module_loader';
+import { fetchModule, fetchModuleOrCopy, type WasmLoader } from './module_loader';
 import { preferKernels } from './tuning';
 import { chooseThreads, Team } from './threads/team';
 import { probeVariants, type VariantReport, type WasmVariant } from './variant';
 
 /** Backend over fetch. Throws 'backend/unavailable' without SIMD, for a forced variant that cannot run, or without the file. */
 export const createWasmBackend: BackendFactory = (options) =>
-  createWasmBackendWith(fetchModule, options);
+  createWasmBackendWith(options.cache === true ? fetchModuleOrCopy : fetchModule, options);
 
 /** The same with another way to get a module, such as Node's files. */
 export async function createWasmBackendWith(
