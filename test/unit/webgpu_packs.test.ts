@@ -52,12 +52,18 @@ describe.each(PACKS)('%s', (file) => {
     engine.close();
   });
 
-  test('sums heatmaps on the GPU as on the CPU', async () => {
-    const engine = await openVariant('dot4');
-    expect(await compareSums(engine, model, { kind: 'crop', data: goldenImage(model) })).toBeNull();
-    expect(engine.counters).toEqual({ submissions: 1, readBacks: 1 });
-    engine.close();
-  });
+  // Finders have no landmarks whose heatmaps could be summed.
+  test.runIf(model.manifest.codec.type === 'softmax')(
+    'sums heatmaps on the GPU as on the CPU',
+    async () => {
+      const engine = await openVariant('dot4');
+      expect(
+        await compareSums(engine, model, { kind: 'crop', data: goldenImage(model) }),
+      ).toBeNull();
+      expect(engine.counters).toEqual({ submissions: 1, readBacks: 1 });
+      engine.close();
+    },
+  );
 
   test('requantises each activation once', async () => {
     const engine = await openVariant('dot4');
