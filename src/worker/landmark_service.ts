@@ -79,6 +79,8 @@ class Service implements LandmarkService {
       const warm = warmUp(request).finally(() => {
         clock.backendDone();
       });
+      // Where it fails before the packs are there, the sessions say why; until then nobody waits for it.
+      warm.catch(() => undefined);
       try {
         const report = onProgress ?? (() => undefined);
         const { models, loadedBytes } = await this.#readModels(request, signal, report, clock);

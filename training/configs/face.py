@@ -12,6 +12,7 @@ CONFIG = Config(
     license="Apache-2.0; trained on FairFace (CC BY 4.0, K. Karkkainen and J. Joo)",
     data=(
         "FairFace images (CC BY 4.0), landmarks by MediaPipe Face Mesh (Apache-2.0)",
+        "Heads rendered from MakeHuman assets (CC0)",
         "Poly Haven panoramas (CC0) as backgrounds",
     ),
 )

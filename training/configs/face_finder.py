@@ -2,6 +2,7 @@
 
 from training.config import Config
 from training.configs.face import CONFIG as FACE
+from training.configs.pose import CONFIG as POSE
 from training.graph import GraphConfig
 
 CONFIG = Config(
@@ -12,6 +13,6 @@ CONFIG = Config(
     upright=None,
     average=0.999,
     presence=0.3,
-    license=FACE.license,
-    data=FACE.data,
+    license=f"{FACE.license}; {POSE.license.partition('; ')[2]}",
+    data=FACE.data[:1] + POSE.data,
 )

@@ -19,7 +19,7 @@ export const makeRunner: MakeRunner = async ({ task }, photos) => {
   });
   const sdk = window.bitmarks;
   if (sdk === undefined) throw new Error('dist/bitmarks.global.js is missing');
-  const options = { delegate: 'wasm' } as const;
+  const options = { delegate: 'wasm', threads: 1 } as const;
   const frameOf = (photo: number): HTMLCanvasElement => {
     const canvas = photos[photo];
     if (canvas === undefined) throw new Error(`no photo ${photo}`);
