@@ -100,7 +100,7 @@ function speed(): string {
   const short = bars.filter(({ verdict }) => verdict === 'missed');
   const verdict =
     short.length === 0
-      ? 'All bars hold.'
+      ? 'All bars that were measured hold.'
       : `Bars that are missed: ${short.map(({ text, measured, needed }) => `${text} (${measured ?? ''} of ${needed})`).join('; ')}.`;
   return (
     `${rowTable(report)}\n\nMeasured ${date}, one thread: ${cpu}, ${cores} cores, ${browser}, load averages ` +
