@@ -31,7 +31,7 @@ export async function openAssetCache(): Promise<CacheLike | null> {
 }
 
 /**
- * The file at an absolute URL: from the network, so that a new release is seen at once, or where that cannot be reached the
+ * The file at a URL (absolute where there is a cache): from the network, so that a new release is seen at once, or where that cannot be reached the
  * copy. The files of an exact release are taken from the copy without asking. Rejects as fetch does.
  */
 export async function fetchAsset(
@@ -77,7 +77,7 @@ export async function keepCopy(
 }
 
 function isImmutable(url: string): boolean {
-  return RELEASE.test(new URL(url).pathname);
+  return RELEASE.test(url.replace(/[?#].*$/, ''));
 }
 
 /** The URL without its release. */
