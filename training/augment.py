@@ -76,14 +76,11 @@ def occlude(image: np.ndarray, points: np.ndarray, rng: np.random.Generator, bac
     return np.clip(image * (1 - alpha) + fill * alpha, 0, 255).astype(np.uint8)
 
 
-def photometric(image: np.ndarray, rng: np.random.Generator, coarsest: float = 0.25) -> np.ndarray:
-    """Light, colour, resolution, blur, noise and JPEG damage of uint8 [h, w, 3]; geometry stays.
-
-    `coarsest` is the smallest resolution, relative to the image's own, that an enlarged small picture may have.
-    """
+def photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Light, colour, resolution, blur, noise and JPEG damage of uint8 [h, w, 3]; geometry stays."""
     height, width = image.shape[:2]
     if rng.random() < 0.15:  # a small picture, enlarged
-        share = rng.uniform(coarsest, 0.7)
+        share = rng.uniform(0.25, 0.7)
         image = cv2.resize(image, (int(width * share), int(height * share)), interpolation=cv2.INTER_AREA)
         image = cv2.resize(image, (width, height), interpolation=rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC]))
     if rng.random() < 0.12:

@@ -39,7 +39,8 @@ def start_from(model: GraphModule, path: pathlib.Path) -> list[str]:
 
     The other network may be narrower: each of its channels becomes the first ones of the same tensor here, part by part where a
     convolution reads a concatenation (the growing of Chen et al., "Net2Net", ICLR 2016, without its exactness, which 1-bit weights
-    cannot have). A further pass starts from the norms of the first. Heads of another number of landmarks, and what a wider network or one of another topology has, are not taken.
+    cannot have). A further pass starts from the norms of the first. Heads of another number of landmarks, and what a wider network or
+    one of another topology has, are not taken.
     """
     saved, own, taken = weights_of(path), model.state_dict(), set()
     image = model.graph["input"]["name"]

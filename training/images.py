@@ -100,9 +100,14 @@ def load_set(folder: pathlib.Path, stem: str, limit: int | None = None) -> Label
         present = known > 0
         if "visibility" in fields and points.shape[1] == len(LANDMARK_SETS["pose"].names):
             # Rendered joints have a place far outside the picture, too; the people of photos span what is seen of them.
-            sizes = np.array([image.shape[1::-1] for image in images])[:, None]
-            present &= ((points >= 0) & (points < sizes)).all(-1)
+            present &= in_pictures(points, images)
     return LabelledImages(images, points.astype(np.float32) + 0.5, known, present, weights, fields)
+
+
+def in_pictures(points: np.ndarray, images: list[np.ndarray]) -> np.ndarray:
+    """Which points [n, J, 2] of a set lie in their images, bool [n, J]."""
+    sizes = np.array([image.shape[1::-1] for image in images])[:, None]
+    return ((points >= 0) & (points < sizes)).all(-1)
 
 
 class Mixture:

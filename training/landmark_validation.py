@@ -10,7 +10,7 @@ from training import heatmap_codec as codec
 from training import metrics
 from training.config import Config
 from training.crops import crop_matrix, region_of, warp
-from training.images import LabelledImages
+from training.images import LabelledImages, in_pictures
 
 JOINT_GROUPS = {
     "head": [8, 9], "shoulders": [12, 13], "elbows": [11, 14], "wrists": [10, 15],
@@ -82,8 +82,7 @@ class PoseValidation(LandmarkValidation):
     def counted(self) -> np.ndarray:
         """bool [n, J]: joints that count, known and inside the image, of people whose torso is known."""
         data = self.data
-        sizes = np.array([image.shape[1::-1] for image in data.images])[:, None]
-        counted = (data.known >= 0.5) & ((data.points >= 0) & (data.points < sizes)).all(-1)
+        counted = (data.known >= 0.5) & in_pictures(data.points, data.images)
         return counted & (data.known[:, list(metrics.TORSO)].min(1) > 0)[:, None]
 
     def errors(self, found: list) -> np.ndarray:
