@@ -32,6 +32,8 @@ class FinderSamples(torch.utils.data.Dataset):
 
     spacing = 0.45
     """Least distance of two subjects, as a share of the sum of their sizes."""
+    strange = 0.4
+    """Share of the frames over pictures made strange: panoramas are few, and what is no subject must not be learnt by heart."""
 
     def __init__(self, data: Mixture, backgrounds: list[np.ndarray], config: Config, start: int, stop: int) -> None:
         if not backgrounds:
@@ -58,6 +60,9 @@ class FinderSamples(torch.utils.data.Dataset):
         rng = np.random.default_rng((self.config.seed, self.start + i))
         scene = Scene(self.size, rng)
         scene.canvas = background_view(self.backgrounds, scene.side, rng)
+        if self.strange > 0 and rng.random() < self.strange:
+            scene.canvas = made_strange(scene.canvas, background_view(self.backgrounds, scene.side, rng), rng)
+            empty = empty or rng.random() < 0.25
         filled = rng.random() < 0.35 and not empty
         if filled:
             self._filled(scene, rng)
@@ -98,7 +103,9 @@ class FinderSamples(torch.utils.data.Dataset):
     def _distractor(self, rng: np.random.Generator, empty: bool) -> Subject:
         """Something with the edges of a pasted subject that is none."""
         side = 96
-        if rng.random() < 0.6 or empty or self.faces is None:
+        if self.strange > 0 and rng.random() < 0.3:
+            image = blob(self.backgrounds, side, rng)
+        elif rng.random() < 0.6 or empty or self.faces is None:
             image = background_view(self.backgrounds, side, rng)
         else:
             data = self.faces.set(rng)
@@ -171,6 +178,37 @@ def fill(
     half = share * side / 2
     centre = np.clip(middle + rng.normal(0, 0.15, 2) * side, margin + half, margin + size - half)
     scene.paste(subject, crop_matrix(centre, side, 0.0, scene.side, rng.random() < 0.5))
+
+
+def made_strange(image: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A view of a background that no panorama holds: upside down or on its side, in other colours, mixed with `other`."""
+    if rng.random() < 0.5:
+        image = np.rot90(image, rng.integers(1, 4))
+    if rng.random() < 0.5:
+        image = image[..., rng.permutation(3)]
+    if rng.random() < 0.15:
+        image = 255 - image
+    if rng.random() < 0.4:
+        # As through a window, or side by side as on a poster.
+        share = rng.uniform(0.3, 0.7)
+        if rng.random() < 0.5:
+            image = cv2.addWeighted(np.ascontiguousarray(image), share, other, 1 - share, 0)
+        else:
+            at = int(share * len(image))
+            image = np.concatenate([image[:at], other[at:]])
+    return np.ascontiguousarray(image)
+
+
+def blob(backgrounds: list[np.ndarray], side: int, rng: np.random.Generator) -> np.ndarray:
+    """A round thing in the colours of skin with some texture and shadow, uint8 [side, side, 3]: a ball, a bread, a lamp."""
+    light, dark = np.array([255, 219, 190]), np.array([70, 40, 25])
+    share = rng.random()
+    skin = (light * share + dark * (1 - share)) * np.exp(rng.normal(0, 0.1, 3))
+    across, down = np.meshgrid(np.linspace(-1, 1, side), np.linspace(-1, 1, side))
+    turn = rng.uniform(0, 2 * np.pi)
+    shadow = 1 + rng.uniform(0, 0.6) * (across * np.cos(turn) + down * np.sin(turn))
+    texture = background_view(backgrounds, side, rng).astype(np.float32) - 128
+    return np.clip(skin * shadow[..., None] + rng.uniform(0, 0.8) * texture, 0, 255).astype(np.uint8)
 
 
 def light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

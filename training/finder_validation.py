@@ -59,6 +59,7 @@ class FinderValidation:
         frames, empty = min(limit or FRAMES, FRAMES), min(limit or EMPTY, EMPTY)
         held_out = samples(data, read_backgrounds(backgrounds, "val"), config, 0, frames)
         tuning = samples(data, read_backgrounds(backgrounds, "tune"), config, 0, empty)
+        held_out.strange = tuning.strange = 0.0
         self.presence = config.presence
         self.frames = [held_out.frame(i) for i in range(frames)]
         scenes = [held_out.frame(frames + i, empty=True) for i in range(empty)] + [tuning.frame(i, empty=True) for i in range(empty)]

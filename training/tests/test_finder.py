@@ -7,7 +7,7 @@ import torch
 from training import centers_codec as codec
 from training.config import Config
 from training.crops import region_of
-from training.finder_samples import FaceFinderSamples, PersonFinderSamples
+from training.finder_samples import FaceFinderSamples, PersonFinderSamples, blob, made_strange
 from training.finder_validation import choose_threshold, match
 from training.graph import GraphConfig
 from training.images import LabelledImages, Mixture
@@ -170,3 +170,12 @@ def test_the_threshold_allows_one_false_alarm_in_fifty_scenes():
     found = [np.array([[0, 0, 1, 0, s]]) for s in (0.9, 0.7, 0.4321)] + [empty] * 97
     assert choose_threshold(found) == 0.433  # two alarms are allowed in a hundred scenes
     assert choose_threshold([empty] * 50) == 0.05
+
+
+def test_strange_pictures_keep_their_shape():
+    rng = np.random.default_rng(0)
+    image, other = (rng.integers(0, 255, (64, 64, 3), dtype=np.uint8) for _ in range(2))
+    results = [made_strange(image, other, np.random.default_rng(i)) for i in range(40)]
+    assert all(r.shape == image.shape and r.dtype == np.uint8 and r.flags["C_CONTIGUOUS"] for r in results)
+    assert sum((r != image).any() for r in results) > 30
+    assert blob([image], 96, rng).shape == (96, 96, 3)

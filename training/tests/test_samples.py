@@ -10,7 +10,7 @@ from training import augment, crops
 from training.config import Config
 from training.configs import load_config
 from training.evaluation_set import write_evaluation_set
-from training.face_samples import FaceSamples
+from training.face_samples import FaceSamples, favouring_turned
 from training.graph import GraphConfig
 from training.images import Source, load_mixture, load_set, read_backgrounds
 from training.landmark_sets import LANDMARK_SETS
@@ -108,3 +108,12 @@ def test_profiles_weigh_less_unless_their_labels_are_exact(tmp_path):
     assert np.allclose(load_set(tmp_path, "faces_train").weights, [1, 0.625, 0.25])
     np.savez(tmp_path / "faces_train.npz", **fields, visibility=np.ones((3, 68)))
     assert (load_set(tmp_path, "faces_train").weights == 1).all()
+
+
+def test_turned_faces_are_drawn_more_readily(tmp_path):
+    write_face_set(tmp_path, "faces_train", 3)
+    fields = dict(np.load(tmp_path / "faces_train.npz")) | {"yaw": np.array([10, -25, 35])}
+    np.savez(tmp_path / "faces_train.npz", **fields)
+    data = load_set(tmp_path, "faces_train")
+    assert np.allclose(favouring_turned(data, 2.0).weights, [0.5, 0.75, 1])
+    assert favouring_turned(data, 1.0) is data
