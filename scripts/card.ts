@@ -3,7 +3,7 @@
  */
 import type { Condition } from '../bench/evaluate/conditions';
 import type { Prediction, Report } from '../bench/evaluate/evaluate';
-import { figuresOf } from '../bench/evaluate/metrics';
+import { figuresOf, type Reliability } from '../bench/evaluate/metrics';
 import { planGraph } from '../src/engine/planner';
 import type { Model } from '../src/model/types';
 import { table } from './figures';
@@ -45,6 +45,9 @@ export function measuredPart(model: Model, reports: readonly Report[]): string {
   if (reports.length > 0) {
     const rows = reports.flatMap((report) => rowsOf(report));
     parts.push(table(['images', 'number', 'figures'], rows));
+    const { reliability = null } =
+      reports.find(({ condition }) => condition === 'none')?.figures ?? {};
+    if (reliability !== null) parts.push(reliabilityTable(reliability));
   }
   return parts.join('\n\n');
 }
@@ -77,6 +80,15 @@ function packTable(model: Model): string {
       ['million multiply-adds', passes.join(', ')],
     ],
   );
+}
+
+function reliabilityTable({ calibrationError, ranges }: Reliability): string {
+  const rows = ranges.map(({ landmarks, score, right }) => [
+    score.toFixed(2),
+    `${(100 * right).toFixed(1)} %`,
+    String(landmarks),
+  ]);
+  return `Scores against what came out (right: within a tenth of the normalizer; poses: a fifth of the torso), ${calibrationError.toFixed(1)} points apart on average:\n\n${table(['mean score', 'right', 'landmarks'], rows)}`;
 }
 
 function rowsOf(report: Report): string[][] {

@@ -78,6 +78,7 @@ function describeFigures({
   errors,
   disagreement,
   pck,
+  reliability,
   recall,
   falseAlarms,
 }: Report['figures']): string[] {
@@ -91,6 +92,14 @@ function describeFigures({
   }
   if (disagreement !== null) lines.push(`mirrored    ${disagreement.toFixed(3)} % apart`);
   if (pck !== null) lines.push(`PCK@0.2     ${pck.toFixed(2)} %`);
+  if (reliability !== null) {
+    lines.push(`score       ${reliability.calibrationError.toFixed(2)} % off (calibration error)`);
+    for (const { landmarks, score, right } of reliability.ranges) {
+      lines.push(
+        `            ${score.toFixed(2)}: ${(100 * right).toFixed(0)} % right of ${landmarks}`,
+      );
+    }
+  }
   if (recall !== null) lines.push(`recall      ${recall.toFixed(2)} %`);
   if (falseAlarms !== null) lines.push(`false alarms ${falseAlarms.toFixed(3)} per image`);
   return lines;

@@ -41,7 +41,7 @@ class FaceSamples(LandmarkSamples):
             points, known = points[self.mirror], known[self.mirror]
         image = occlude(image, points, rng, self.backgrounds)
         visible = ((points >= 0) & (points < self.size)).all(1)
-        return image, points.astype(np.float32), visible * known, np.zeros(len(points))
+        return image, points.astype(np.float32), visible * known, config.absent * (known > 0) * ~visible
 
 
 def favouring_turned(data: LabelledImages, turned: float) -> LabelledImages:

@@ -31,9 +31,13 @@ import {
 import {
   correctJoints,
   figuresOf,
+  judgedLandmarks,
   matchFinds,
   normalizedError,
+  reliabilityOf,
   type ErrorFigures,
+  type Judged,
+  type Reliability,
 } from './metrics';
 
 export type NodeBackend = 'wasm' | 'reference';
@@ -60,6 +64,8 @@ export interface Prediction {
   readonly mouthOpen?: number;
   /** Joints that are right and that are known; absent for models without a torso. */
   readonly pck?: { readonly correct: number; readonly joints: number };
+  /** Of each known landmark; absent where nothing tells how near is right. */
+  readonly judged?: readonly Judged[];
   /** Mean landmark score, or that of the best find, 0..1. */
   readonly score: number;
   /** [x, y] of the landmarks. */
@@ -77,6 +83,8 @@ export interface Figures {
   readonly disagreement: number | null;
   /** PCK@0.2 over all known joints, percent. */
   readonly pck: number | null;
+  /** Scores of the landmarks against what came out. */
+  readonly reliability: Reliability | null;
   /** Share of the subjects that were found, percent. */
   readonly recall: number | null;
   /** Finds that are no subject, per image. */
@@ -163,6 +171,7 @@ function summarize(predictions: readonly Prediction[]): Figures {
   const errors = predictions.flatMap(({ error }) => error ?? []);
   const disagreements = predictions.flatMap(({ disagreement }) => disagreement ?? []);
   const joints = sum(({ pck }) => pck?.joints);
+  const judged = predictions.flatMap((prediction) => prediction.judged ?? []);
   const isFinder = predictions.some(({ finds }) => finds !== undefined);
   const hits = sum((prediction) => prediction.hits);
   return {
@@ -172,6 +181,7 @@ function summarize(predictions: readonly Prediction[]): Figures {
         ? (100 * disagreements.reduce((total, value) => total + value, 0)) / disagreements.length
         : null,
     pck: joints > 0 ? (100 * sum(({ pck }) => pck?.correct)) / joints : null,
+    reliability: judged.length > 0 ? reliabilityOf(judged) : null,
     recall: isFinder ? (100 * hits) / sum(({ subjects }) => subjects) : null,
     falseAlarms: isFinder ? (sum(({ finds }) => finds?.length) - hits) / predictions.length : null,
   };
@@ -223,6 +233,9 @@ class RowRunner {
         ? {}
         : { error: normalizedError(located.points, row.points, normalizer) }),
       ...(torso === null ? {} : { pck: correctJoints(located.points, row.points, torso) }),
+      ...(torso === null && normalizer === null
+        ? {}
+        : { judged: judgedLandmarks(located.points, row.points, { torso, normalizer }) }),
       score: located.score,
       points: located.points.map(({ x, y }) => [x, y] as const),
     };

@@ -7,6 +7,10 @@ import type { Box, Point } from '../../src/pipeline/roi';
 const LIMIT = 0.08;
 /** A joint is right within this share of the torso (PCK@0.2; the torso is the distance of l_shoulder and r_hip). */
 const TORSO_SHARE = 0.2;
+/** A landmark of a face counts as right within this share of the normalizer. */
+const RIGHT_SHARE = 0.1;
+/** Equal ranges of scores in which scores are compared with what came out. */
+const SCORE_RANGES = 10;
 /** A find is right when its center is within this share of the longer side of the box, */
 const FIND_DISTANCE = 0.3;
 /** and its size is within this factor of that side. */
@@ -22,6 +26,20 @@ export interface ErrorFigures {
   readonly failureRate: number;
   /** Area under the cumulative error curve up to 8 %; 100 when every error is 0. */
   readonly areaUnderCurve: number;
+}
+
+/** A landmark's score, and whether the landmark is right. */
+export type Judged = readonly [score: number, isRight: boolean];
+
+export interface Reliability {
+  /** Mean distance of the scores from the share of right landmarks, range by range, percent (expected calibration error). */
+  readonly calibrationError: number;
+  /** For each range of scores that holds any: how many, their mean score, and which share is right, 0..1. */
+  readonly ranges: readonly {
+    readonly landmarks: number;
+    readonly score: number;
+    readonly right: number;
+  }[];
 }
 
 /** Mean distance of the known points over the normalizer. */
@@ -43,6 +61,39 @@ export function correctJoints(
   const distances = distancesOf(predicted, truth);
   const correct = distances.filter((distance) => distance <= TORSO_SHARE * torso).length;
   return { correct, joints: distances.length };
+}
+
+/** Each known landmark with its score and whether it is right: within 0.2 of the torso, or a tenth of the normalizer without one. */
+export function judgedLandmarks(
+  predicted: readonly (Point & { readonly score: number })[],
+  truth: readonly Label[],
+  { torso, normalizer }: { readonly torso: number | null; readonly normalizer: number | null },
+): Judged[] {
+  const reach = torso === null ? RIGHT_SHARE * (normalizer ?? NaN) : TORSO_SHARE * torso;
+  return predicted.flatMap(({ x, y, score }, index): Judged[] => {
+    const label = truth[index] ?? null;
+    return label === null ? [] : [[score, Math.hypot(x - label.x, y - label.y) <= reach]];
+  });
+}
+
+/** How well scores foretell what is right (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017); NaN for none. */
+export function reliabilityOf(judged: readonly Judged[]): Reliability {
+  const ranges = Array.from({ length: SCORE_RANGES }, (_, range) =>
+    judged.filter(
+      ([score]) => Math.min(SCORE_RANGES - 1, Math.floor(score * SCORE_RANGES)) === range,
+    ),
+  )
+    .filter((inRange) => inRange.length > 0)
+    .map((inRange) => ({
+      landmarks: inRange.length,
+      score: inRange.reduce((sum, [score]) => sum + score, 0) / inRange.length,
+      right: inRange.filter(([, isRight]) => isRight).length / inRange.length,
+    }));
+  const apart = ranges.reduce(
+    (sum, { landmarks, score, right }) => sum + landmarks * Math.abs(score - right),
+    0,
+  );
+  return { calibrationError: (100 * apart) / judged.length, ranges };
 }
 
 /** Figures of a set; NaN for an empty one. */

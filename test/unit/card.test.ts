@@ -6,7 +6,10 @@ import { parsePack } from '../../src/model/pack';
 import { dotsPack } from '../helpers/dots';
 
 const model = parsePack(dotsPack());
-const figures = { errors: null, disagreement: null, pck: null, recall: null, falseAlarms: null };
+const figures = {
+  ...{ errors: null, disagreement: null, pck: null, reliability: null },
+  ...{ recall: null, falseAlarms: null },
+};
 
 function reportOf(
   predictions: readonly Omit<Prediction, 'file' | 'score'>[],
@@ -50,6 +53,16 @@ test('tells the pack and every condition, the plain one by groups', () => {
       '| mirrored | 1 | NME 3.000 %, failures at 8 % 0.00 %, 1.23 % from the landmarks of the image as it is |',
     ].join('\n'),
   );
+});
+
+test('tells how far scores can be believed', () => {
+  const reliability = {
+    calibrationError: 2.34,
+    ranges: [{ landmarks: 7, score: 0.951, right: 0.9 }],
+  };
+  const part = measuredPart(model, [reportOf([{}], { figures: { ...figures, reliability } })]);
+  expect(part).toContain('2.3 points apart on average');
+  expect(part).toContain('| 0.95 | 90.0 % | 7 |');
 });
 
 test('refuses reports of another pack, and cards without a place', () => {

@@ -6,12 +6,6 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readDataset, readFinderDataset, readFrame } from '../../bench/evaluate/dataset';
 import { evaluate, type Report } from '../../bench/evaluate/evaluate';
-import {
-  correctJoints,
-  figuresOf,
-  matchFinds,
-  normalizedError,
-} from '../../bench/evaluate/metrics';
 import { drawDots } from '../helpers/dots';
 import { dotsFinderPack } from '../helpers/dots_finder';
 import { evaluateGraph } from '../helpers/evaluate_graph';
@@ -221,52 +215,6 @@ test('gray pictures become RGBA', async () => {
   expect([...frame.data]).toEqual([5, 5, 5, 255, 250, 250, 250, 255]);
 });
 
-describe('figures', () => {
-  test('normalizedError is the mean distance over the normalizer', () => {
-    const truth = [
-      { x: 0, y: 0 },
-      { x: 1, y: 1 },
-    ];
-    const predicted = [
-      { x: 3, y: 4 },
-      { x: 1, y: 2 },
-    ];
-    expect(normalizedError(predicted, truth, 10)).toBeCloseTo(0.3, 12);
-    expect(normalizedError([], truth, 10)).toBeNaN();
-  });
-
-  test('of a few errors, worked out by hand', () => {
-    const { nme, failureRate, areaUnderCurve } = figuresOf([0, 0.04, 0.08, 0.2]);
-    expect(nme).toBeCloseTo(8, 9);
-    expect(failureRate).toBe(25);
-    expect(areaUnderCurve).toBeCloseTo((100 * (1 + 0.5 + 0 + 0)) / 4, 9);
-  });
-
-  test('correctJoints counts known joints within a fifth of the torso', () => {
-    const truth = [{ x: 0, y: 0 }, null, { x: 50, y: 0 }, { x: 0, y: 90 }];
-    const predicted = [
-      { x: 12, y: 16 },
-      { x: 999, y: 999 },
-      { x: 50, y: 20.1 },
-      { x: 0, y: 90 },
-    ];
-    // 20 of 100 is right, 20.1 is not.
-    expect(correctJoints(predicted, truth, 100)).toEqual({ correct: 2, joints: 3 });
-  });
-
-  test('matchFinds takes each box once, by distance and size', () => {
-    const box = { x: 100, y: 100, width: 50, height: 100 };
-    const other = { x: 300, y: 100, width: 100, height: 50 };
-    // The center of the box is (125, 150): 0.3 of 100 is 30 away, 1.6 times 100 is 160.
-    expect(matchFinds([{ x: 125, y: 179, size: 159 }], [box, other])).toBe(1);
-    expect(matchFinds([{ x: 125, y: 181, size: 100 }], [box, other])).toBe(0);
-    expect(matchFinds([{ x: 125, y: 150, size: 161 }], [box, other])).toBe(0);
-    expect(matchFinds([{ x: 125, y: 150, size: 62 }], [box, other])).toBe(0);
-    const twice = { x: 125, y: 150, size: 100 };
-    expect(matchFinds([twice, twice, { x: 350, y: 125, size: 90 }], [box, other])).toBe(2);
-  });
-});
-
 describe('sets of people', () => {
   const names = ['r_hip', 'l_shoulder', 'head_top'];
   const read = async (row: object) =>
@@ -361,6 +309,7 @@ describe('finders', () => {
     expect(report.figures).toEqual({
       ...{
         errors: null,
+        reliability: null,
         disagreement: null,
         pck: null,
         recall: 200 / 3,
