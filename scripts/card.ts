@@ -29,6 +29,10 @@ const GROUPS: readonly (readonly [string, (prediction: Prediction) => boolean])[
   ['yaw 15 to 30 degrees', ({ yaw }) => isYawWithin(yaw, 15, 30)],
   ['yaw 30 to 45 degrees', ({ yaw }) => isYawWithin(yaw, 30, 45)],
   ['yaw 45 degrees and more', ({ yaw }) => isYawWithin(yaw, 45, Infinity)],
+  ['light skin (angle above 41 degrees)', ({ skinTone }) => isWithin(skinTone, 41, Infinity)],
+  ['medium skin (10 to 41 degrees)', ({ skinTone }) => isWithin(skinTone, 10, 41)],
+  ['brown skin (-30 to 10 degrees)', ({ skinTone }) => isWithin(skinTone, -30, 10)],
+  ['dark skin (below -30 degrees)', ({ skinTone }) => isWithin(skinTone, -Infinity, -30)],
   ['open mouth', ({ mouthOpen }) => mouthOpen !== undefined && mouthOpen > OPEN_MOUTH],
 ];
 
@@ -121,5 +125,9 @@ function errorTexts(predictions: readonly Prediction[]): string[] {
 }
 
 function isYawWithin(yaw: number | undefined, least: number, below: number): boolean {
-  return yaw !== undefined && Math.abs(yaw) >= least && Math.abs(yaw) < below;
+  return yaw !== undefined && isWithin(Math.abs(yaw), least, below);
+}
+
+function isWithin(value: number | undefined, least: number, below: number): boolean {
+  return value !== undefined && value >= least && value < below;
 }

@@ -23,7 +23,7 @@ data: { "images": [{ "file": "relative.jpg", "points": [[x, y], null, ...], "box
   Pixels of the upright image; the center of the first pixel is (0.5, 0.5). Points that are null, or 0 in an optional list
   "known", are not measured. Without "box": the tight box of the points. Without "normalizer": the distance of the outer eye
   corners, for 68 points only.
-  "yaw" (degrees) and "mouthOpen" of a row are handed on to --out, where npm run cards groups by them.
+  "yaw" (degrees), "mouthOpen" and "skinTone" of a row are handed on to --out, where npm run cards groups by them.
   Models with l_shoulder and r_hip also get PCK@0.2: joints within 0.2 of the distance between these two,
   or of "normalizer" where one of them is unknown.
 data for a finder: rows with "boxes": [[x, y, w, h], ...] of all subjects (none: []), or "subjects": [[[x, y], ...], ...], or

@@ -15,6 +15,23 @@ from training.metrics import TORSO, torso
 
 KNOWN = 0.5
 """Labels of less weight are written as unknown."""
+CHEEKS = ([2, 3, 31, 41], [13, 14, 35, 46])
+"""Points of a face between which a cheek lies."""
+
+
+def skin_tone(image: np.ndarray, points: np.ndarray) -> float:
+    """Individual typology angle of a face's cheeks in degrees: atan2(L* - 50, b*), median over both; light skin is above 41, dark
+    below -30 (Chardon et al., "Skin colour typology and suntanning pathways", 1991). The light of the photo goes into it.
+
+    image: uint8 RGB [h, w, 3]; points [68, 2] in its pixels.
+    """
+    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    cover = np.zeros(image.shape[:2], np.uint8)
+    radius = max(1, round(0.08 * float(np.hypot(*(points[36] - points[45])))))
+    for cheek in CHEEKS:
+        cv2.circle(cover, tuple(points[cheek].mean(0).astype(int).tolist()), radius, 1, -1)
+    lightness, _, blueness = lab[cover > 0].T
+    return float(np.degrees(np.median(np.arctan2(lightness - 50, blueness))))
 
 
 def write_evaluation_set(folder: pathlib.Path, stem: str, out: pathlib.Path, limit: int | None = None) -> pathlib.Path:
@@ -28,10 +45,11 @@ def write_evaluation_set(folder: pathlib.Path, stem: str, out: pathlib.Path, lim
     rows = []
     with zipfile.ZipFile(folder / f"{stem}.zip") as archive:
         ending = pathlib.Path(archive.namelist()[0]).suffix
-        for i, points, known, present in zip(data.fields["ids"], data.points, data.known, data.present, strict=True):
+        for i, image, points, known, present in zip(
+            data.fields["ids"], data.images, data.points, data.known, data.present, strict=True
+        ):
             archive.extract(f"{i}{ending}", out)
-            size = cv2.imdecode(np.frombuffer(archive.read(f"{i}{ending}"), np.uint8), cv2.IMREAD_COLOR).shape[1::-1]
-            written = (known >= KNOWN) & ((points >= 0) & (points < size)).all(-1)
+            written = (known >= KNOWN) & ((points >= 0) & (points < image.shape[1::-1])).all(-1)
             row: dict = {
                 "file": f"{i}{ending}",
                 "points": [p if w else None for p, w in zip(points.astype(float).round(3).tolist(), written, strict=True)],
@@ -39,6 +57,8 @@ def write_evaluation_set(folder: pathlib.Path, stem: str, out: pathlib.Path, lim
             for name, field in (("yaw", "yaw"), ("mouthOpen", "mouth_open")):
                 if field in data.fields:
                     row[name] = round(float(data.fields[field][len(rows)]), 3)
+            if len(points) == 68:
+                row["skinTone"] = round(skin_tone(image[..., :3], points), 1)
             if len(points) == 16 and known[list(TORSO)].min() > 0:
                 row["normalizer"] = round(float(torso(points[None])[0]), 3)
             if None in row["points"]:

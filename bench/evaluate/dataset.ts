@@ -24,9 +24,11 @@ export interface Row extends Image {
   readonly normalizer: number | null;
   /** Distance of l_shoulder and r_hip, or the normalizer where one of them is unknown; null for models without these. */
   readonly torso: number | null;
-  /** Turn of the head in degrees, and opening of the mouth in widths of the jaw, where the set tells. */
+  /** Traits by which cards group, where the set tells: turn of the head in degrees, opening of the mouth in widths of the jaw, and
+   * the angle of skin colour (light skin above 41 degrees, dark below -30). */
   readonly yaw: number | null;
   readonly mouthOpen: number | null;
+  readonly skinTone: number | null;
 }
 
 /** A row for a finder: tight boxes of all subjects in the image. */
@@ -67,7 +69,8 @@ export function readDataset(file: string, landmarks: readonly string[]): Promise
     const torso = hasTorso ? torsoOf(points, landmarks, normalizer) : null;
     const box = readBox(row['box'], points);
     const [yaw, mouthOpen] = [readTrait(row, 'yaw'), readTrait(row, 'mouthOpen')];
-    return { ...image, points, box, normalizer, torso, yaw, mouthOpen };
+    const skinTone = readTrait(row, 'skinTone');
+    return { ...image, points, box, normalizer, torso, yaw, mouthOpen, skinTone };
   });
 }
 

@@ -62,6 +62,7 @@ export interface Prediction {
   readonly disagreement?: number;
   readonly yaw?: number;
   readonly mouthOpen?: number;
+  readonly skinTone?: number;
   /** Joints that are right and that are known; absent for models without a torso. */
   readonly pck?: { readonly correct: number; readonly joints: number };
   /** Of each known landmark; absent where nothing tells how near is right. */
@@ -211,7 +212,7 @@ class RowRunner {
     const { mirror } = this.#session.model.manifest;
     const { row, frame } = await underCondition(this.#condition, asItIs, original, mirror);
     const located = await this.#locate(row, frame);
-    const { normalizer, torso, yaw, mouthOpen } = row;
+    const { normalizer, torso, yaw, mouthOpen, skinTone } = row;
     const plain =
       this.#condition === 'mirrored' && normalizer !== null
         ? await this.#locate(asItIs, original)
@@ -229,6 +230,7 @@ class RowRunner {
           }),
       ...(yaw === null ? {} : { yaw }),
       ...(mouthOpen === null ? {} : { mouthOpen }),
+      ...(skinTone === null ? {} : { skinTone }),
       ...(normalizer === null
         ? {}
         : { error: normalizedError(located.points, row.points, normalizer) }),

@@ -30,8 +30,8 @@ function reportOf(
 
 test('tells the pack and every condition, the plain one by groups', () => {
   const plain = reportOf([
-    { error: 0.02, yaw: -3, mouthOpen: 0.2 },
-    { error: 0.04, yaw: 14.9, mouthOpen: 0 },
+    { error: 0.02, yaw: -3, mouthOpen: 0.2, skinTone: -31 },
+    { error: 0.04, yaw: 14.9, mouthOpen: 0, skinTone: 41 },
     { error: 0.1, yaw: -45, mouthOpen: 0 },
   ]);
   const mirrored = reportOf([{ error: 0.03, yaw: 0 }], {
@@ -49,6 +49,8 @@ test('tells the pack and every condition, the plain one by groups', () => {
       '| all | 3 | NME 5.333 %, failures at 8 % 33.33 % |',
       '| yaw below 15 degrees | 2 | NME 3.000 %, failures at 8 % 0.00 % |',
       '| yaw 45 degrees and more | 1 | NME 10.000 %, failures at 8 % 100.00 % |',
+      '| light skin (angle above 41 degrees) | 1 | NME 4.000 %, failures at 8 % 0.00 % |',
+      '| dark skin (below -30 degrees) | 1 | NME 2.000 %, failures at 8 % 0.00 % |',
       '| open mouth | 1 | NME 2.000 %, failures at 8 % 0.00 % |',
       '| mirrored | 1 | NME 3.000 %, failures at 8 % 0.00 %, 1.23 % from the landmarks of the image as it is |',
     ].join('\n'),

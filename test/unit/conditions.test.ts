@@ -5,7 +5,15 @@ import type { Frame, Row } from '../../bench/evaluate/dataset';
 
 const [WIDTH, HEIGHT] = [200, 160];
 const row: Row = {
-  ...{ name: 'x', path: 'x', normalizer: 10, torso: null, yaw: null, mouthOpen: null },
+  ...{
+    name: 'x',
+    path: 'x',
+    normalizer: 10,
+    torso: null,
+    yaw: null,
+    mouthOpen: null,
+    skinTone: null,
+  },
   points: [{ x: 20, y: 30 }, null, { x: 120.5, y: 110 }],
   box: { x: 20, y: 30, width: 100, height: 80 },
 };

@@ -9,7 +9,7 @@ import numpy as np
 from training import augment, crops
 from training.config import Config
 from training.configs import load_config
-from training.evaluation_set import write_evaluation_set
+from training.evaluation_set import skin_tone, write_evaluation_set
 from training.face_samples import FaceSamples, favouring_turned
 from training.graph import GraphConfig
 from training.images import Source, load_mixture, load_set, read_backgrounds
@@ -117,3 +117,14 @@ def test_turned_faces_are_drawn_more_readily(tmp_path):
     data = load_set(tmp_path, "faces_train")
     assert np.allclose(favouring_turned(data, 2.0).weights, [0.5, 0.75, 1])
     assert favouring_turned(data, 1.0) is data
+
+
+def test_skin_tone_is_that_of_the_cheeks():
+    points = np.random.default_rng(0).uniform(0, 96, (68, 2))
+    points[[36, 45]] = [[30, 40], [70, 40]]
+    points[[2, 3, 31, 41]], points[[13, 14, 35, 46]] = [30, 60], [70, 60]
+    image = np.zeros((96, 96, 3), np.uint8)
+    image[50:70] = [224, 190, 165]  # L* 79.3, b* 17.1, worked out by hand: atan2(29.3, 17.1)
+    assert abs(skin_tone(image, points) - 59.6) < 0.5
+    image[50:70] = [80, 55, 40]
+    assert skin_tone(image, points) < -30
