@@ -40,11 +40,16 @@ def warp_with_border(
     return crop
 
 
-def occlude(image: np.ndarray, points: np.ndarray, rng: np.random.Generator, backgrounds: list[np.ndarray]) -> np.ndarray:
-    """Sometimes covers a part: mask over the mouth, glasses, or a patch anywhere (colour, noise or background)."""
+def occlude(
+    image: np.ndarray, points: np.ndarray, rng: np.random.Generator, backgrounds: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sometimes covers a part: mask over the mouth, glasses, or a patch anywhere (colour, noise or background).
+
+    Returns the image and which points [n, 2] can no longer be seen, bool [n].
+    """
     kind = rng.random()
     if kind > 0.3:
-        return image
+        return image, np.zeros(len(points), bool)
     size = image.shape[0]
     cover = np.zeros(image.shape[:2], np.uint8)
     if kind < 0.05 and len(points) == 68:
@@ -72,8 +77,11 @@ def occlude(image: np.ndarray, points: np.ndarray, rng: np.random.Generator, bac
     else:
         source = backgrounds[rng.integers(len(backgrounds))]
         fill = cv2.resize(source, (size, size), interpolation=cv2.INTER_AREA)
-    alpha = (cover[..., None] / 255.0) * (1.0 if rng.random() < 0.8 else rng.uniform(0.4, 0.9))
-    return np.clip(image * (1 - alpha) + fill * alpha, 0, 255).astype(np.uint8)
+    opaque = rng.random() < 0.8
+    alpha = (cover[..., None] / 255.0) * (1.0 if opaque else rng.uniform(0.4, 0.9))
+    x, y = np.clip(points.astype(int), 0, size - 1).T
+    hidden = (cover[y, x] > 0) & opaque
+    return np.clip(image * (1 - alpha) + fill * alpha, 0, 255).astype(np.uint8), hidden
 
 
 def photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

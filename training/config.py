@@ -28,6 +28,8 @@ class Config:
     coordinate_loss weight of the L1 loss on the window's expected position, in cells, added to the cross-entropy
     turned          how much more readily faces turned by 35 degrees and more are drawn than frontal ones
     absent          weight of the flat target of a landmark that is known to lie outside the crop (negatives have 1)
+    hidden          weight of the flat target, beside that of its position, of a landmark of a face that something covers: its score
+                    falls to about (1 + 0.08 * hidden) / (1 + hidden)
 
     Training:
     losses          one per pass, or one for all: likelihood, regression, detection, adaptive_wing (training/losses.py)
@@ -59,6 +61,7 @@ class Config:
     coordinate_loss: float = 0.5
     turned: float = 1.0
     absent: float = 0.0
+    hidden: float = 0.0
     losses: tuple[str, ...] = ("likelihood",)
     subcell: bool = True
     decoder: str = "expectation"

@@ -37,11 +37,13 @@ class FaceSamples(LandmarkSamples):
         matrix = crop_matrix(centre, side, angle, self.size, mirror)
         image = warp_with_border(source, matrix, self.size, rng, self.backgrounds)
         points, known = transform(points, matrix), data.known[k]
+        own = data.fields["visibility"][k] < 0.5 if "visibility" in data.fields else np.zeros(len(points), bool)
         if mirror:
-            points, known = points[self.mirror], known[self.mirror]
-        image = occlude(image, points, rng, self.backgrounds)
+            points, known, own = points[self.mirror], known[self.mirror], own[self.mirror]
+        image, covered = occlude(image, points, rng, self.backgrounds)
         visible = ((points >= 0) & (points < self.size)).all(1)
-        return image, points.astype(np.float32), visible * known, config.absent * (known > 0) * ~visible
+        absent = np.where(visible, config.hidden * (covered | own), config.absent) * (known > 0)
+        return image, points.astype(np.float32), visible * known, absent
 
 
 def favouring_turned(data: LabelledImages, turned: float) -> LabelledImages:

@@ -48,7 +48,7 @@ class PoseSamples(LandmarkSamples):
         seen &= inside(points, self.size, self.size)
         if mirror:
             points, known, seen = points[self.mirror], known[self.mirror], seen[self.mirror]
-        image = occlude(image, points, rng, self.backgrounds)
+        image, _ = occlude(image, points, rng, self.backgrounds)
         return image, points.astype(np.float32), known * seen, config.absent * (known > 0) * ~seen
 
 

@@ -62,8 +62,32 @@ def test_occlusion_low_light_and_noise_keep_the_shape():
     rng = np.random.default_rng(1)
     image = rng.integers(0, 255, (128, 128, 3), dtype=np.uint8)
     for _ in range(60):
-        out = augment.photometric(augment.occlude(image, face_template() + 64, rng, []), rng)
+        out = augment.photometric(augment.occlude(image, face_template() + 64, rng, [])[0], rng)
         assert out.shape == (128, 128, 3) and out.dtype == np.uint8
+
+
+def test_what_is_covered_is_said():
+    rng = np.random.default_rng(3)
+    image, points = np.full((128, 128, 3), 200, np.uint8), face_template() + 64
+    shares = []
+    for _ in range(200):
+        out, hidden = augment.occlude(image, points, rng, [])
+        x, y = points.astype(int).T
+        # A cover may have the picture's own colour, but what it does not reach stays as it is.
+        assert (out[y[~hidden], x[~hidden]] == 200).all() or not hidden.any()
+        shares.append(hidden.mean())
+    assert 20 < sum(share > 0 for share in shares) < 80 and max(shares) < 0.9
+
+
+def test_covered_and_cut_landmarks_of_faces_have_flat_targets_too(tmp_path):
+    write_face_set(tmp_path, "faces_train", 8)
+    config = Config(name="t", task="face", graph=GraphConfig(), negatives=0.0, hidden=0.5, absent=0.25)
+    samples = FaceSamples(load_mixture([Source(tmp_path, "faces")], "train"), [], config, 0, 200)
+    items = [samples[i] for i in range(200)]
+    cut = sum(int(((mask == 0) & (absent == 0.25)).sum()) for _, _, mask, absent in items)
+    covered = sum(int(((mask == 1) & (absent == 0.5)).sum()) for _, _, mask, absent in items)
+    seen = sum(int(((mask == 1) & (absent == 0)).sum()) for _, _, mask, absent in items)
+    assert cut + covered + seen == 200 * 68 and min(cut, covered) > 100 and seen > 0.7 * 200 * 68
 
 
 def test_every_configuration_loads():
