@@ -48,7 +48,8 @@ export interface RowReport {
   readonly gigaMultiplyAdds: { readonly p50: number; readonly best: number } | null;
   readonly coldStartMs: number;
   readonly download: Contestant['download'];
-  readonly mainThreadMs: number;
+  /** null: not measured. */
+  readonly mainThreadMs: number | null;
   readonly memory: Contestant['memory'];
   readonly kernels: readonly string[];
 }
@@ -71,7 +72,8 @@ export interface BenchReport {
   readonly ratios: readonly Ratio[];
   readonly bars: readonly Bar[];
   readonly agreements: Measurement['agreements'];
-  readonly absent: Measurement['absent'];
+  readonly failures: Measurement['failures'];
+  readonly pages: Measurement['pages'];
 }
 
 /** The row that others of a task are compared with: the engine for networks, the whole package for frames of packages. */
@@ -84,14 +86,14 @@ export function summarize(
   options: BenchOptions,
   machine: Machine,
 ): BenchReport {
-  const { contestants, packs, agreements, absent } = measurement;
+  const { contestants, packs, agreements, failures, pages } = measurement;
   return {
     date: new Date().toISOString().slice(0, 10),
     ...{ machine, packs, options },
     rows: contestants.map(rowReport),
     ratios: contestants.flatMap((contestant) => ratiosOf(contestant, contestants)),
-    bars: judge(contestants),
-    ...{ agreements, absent },
+    bars: judge(contestants, pages),
+    ...{ agreements, failures, pages },
   };
 }
 
@@ -126,7 +128,7 @@ function rowReport(contestant: Contestant): RowReport {
         : { p50: speed(network.p50Ms), best: speed(network.bestMs) },
     coldStartMs: round(start.coldStartMs),
     ...{ download, memory, kernels: start.kernels },
-    mainThreadMs: round(mainThreadMs),
+    mainThreadMs: mainThreadMs === null ? null : round(mainThreadMs),
   };
 }
 
