@@ -22,6 +22,19 @@ export interface Machine {
   readonly load: readonly number[];
   readonly browser: string;
   readonly platform: string;
+  readonly gpu: Gpu;
+}
+
+/** auto: whatever adapter the browser finds. */
+export type Gpu = 'auto' | 'swiftshader' | 'none';
+
+/** For people. */
+export function gpuText({ gpu }: Machine): string {
+  return {
+    auto: 'rows on a GPU run on what the browser finds',
+    swiftshader: 'rows on a GPU run on SwiftShader, in software',
+    none: 'no rows on a GPU',
+  }[gpu];
 }
 
 /** Milliseconds per call. */

@@ -16,14 +16,13 @@ import type { BenchOptions, Measurement, PageDownload } from './measurement';
 import { writeOnnxModels } from './onnx/write_models';
 import { pageDownload } from './page_downloads';
 import { plot } from './plot';
-import { summarize, type BenchReport } from './report';
+import { summarize, type BenchReport, type Gpu } from './report';
 import { ROWS, type Task } from './rows';
 import { PHOTOS, RowSession } from './session';
 import { barsText, markdown } from './table';
 import { takeTurns, type Standing } from './turns';
 
-/** auto: whatever adapter Chromium finds. */
-const GPU: Readonly<Record<string, readonly string[]>> = {
+const GPU_CHOICES: Readonly<Record<Gpu, readonly string[]>> = {
   auto: ['--enable-unsafe-webgpu'],
   swiftshader: GPU_FLAGS,
   none: [],
@@ -55,10 +54,10 @@ const options: BenchOptions = {
   memoryFrames: Number(values['memory-frames']),
   memoryMs: Number(values['memory-seconds']) * 1000,
 };
-const gpuFlags = GPU[values.gpu];
+const gpu = (['auto', 'swiftshader', 'none'] as const).find((choice) => choice === values.gpu);
 const { rounds, turnMs, limitMs, memoryFrames, memoryMs } = options;
 if (
-  gpuFlags === undefined ||
+  gpu === undefined ||
   !(rounds >= 1 && turnMs >= 0 && limitMs > 0 && memoryFrames >= 0 && memoryMs > 0)
 ) {
   console.error(
@@ -69,7 +68,7 @@ if (
 }
 
 const only = new RegExp(values.only);
-const rows = ROWS.filter(({ id, gpu }) => only.test(id) && (values.gpu !== 'none' || !gpu));
+const rows = ROWS.filter((row) => only.test(row.id) && (gpu !== 'none' || !row.gpu));
 let load = loadavg();
 const scratch = mkdtempSync(path.join(tmpdir(), 'bitmarks-bench-'));
 const folders = { page: path.join(scratch, 'page'), onnx: path.join(scratch, 'onnx') };
@@ -94,7 +93,7 @@ try {
   }
   browser = await chromium.launch({
     executablePath: requireChromium(),
-    args: [...FLAGS, ...gpuFlags],
+    args: [...FLAGS, ...GPU_CHOICES[gpu]],
   });
   const pages = await pageDownloads(browser);
   mkdirSync(path.dirname(values.out), { recursive: true });
@@ -102,7 +101,10 @@ try {
   const opened = browser;
   const standing = await takeTurns(
     rows,
-    (row) => RowSession.open(opened, row, folders),
+    (row) => {
+      console.error(`${row.id} starts`);
+      return RowSession.open(opened, row, folders);
+    },
     options,
     (unfinished, step) => {
       // Of the times, which the rounds bring.
@@ -111,10 +113,10 @@ try {
       console.error(
         `${step} done: ${contestants.length} rows, ${failures.length} failures, load ${loadavg()[0]?.toFixed(1) ?? ''}`,
       );
-      writeFileSync(partial, json(reportOf(unfinished, pages, opened)));
+      writeFileSync(partial, json(reportOf(unfinished, pages, opened, gpu)));
     },
   );
-  const report = reportOf(standing, pages, opened);
+  const report = reportOf(standing, pages, opened, gpu);
   writeFileSync(`${values.out}.json`, json(report));
   writeFileSync(`${values.out}.md`, markdown(report));
   writeFileSync(`${values.out}.svg`, plot(report));
@@ -135,6 +137,7 @@ function reportOf(
   { contestants, failures }: Standing,
   pages: readonly PageDownload[],
   opened: Browser,
+  on: Gpu,
 ): BenchReport {
   const models = TASKS.map((task) => parsePack(readFileSync(`models/${task}.bitmarks`)));
   const measurement: Measurement = {
@@ -148,6 +151,7 @@ function reportOf(
     load: load.map((average) => Number(average.toFixed(1))),
     browser: `Chromium ${opened.version()}`,
     platform: `${process.platform} ${process.arch}`,
+    gpu: on,
   });
 }
 
@@ -157,7 +161,7 @@ async function pageDownloads(opened: Browser): Promise<PageDownload[]> {
   for (const page of ['face', 'face and pose'] as const) {
     for (const engine of ['wasm', 'webgpu'] as const) {
       if (!only.test(`page/${page}/${engine}`)) continue;
-      if (values.gpu === 'none' && engine === 'webgpu') continue;
+      if (gpu === 'none' && engine === 'webgpu') continue;
       try {
         pages.push(await pageDownload(opened, page, engine));
       } catch (error) {

@@ -2,7 +2,7 @@
  * A benchmark report as Markdown, and its bars as lines for a terminal.
  */
 import type { Failure } from './measurement';
-import type { BenchReport, Ratio, RowReport, Times } from './report';
+import { gpuText, type BenchReport, type Ratio, type RowReport, type Times } from './report';
 
 const HEAD = [
   ...['row', 'download, kB (brotli)', 'cold start, ms', 'network, ms p50 / p95'],
@@ -21,7 +21,7 @@ export function markdown(report: BenchReport): string {
   const parts = [
     `# Benchmark of ${date}`,
     `${machine.cpu}, ${machine.cores} cores, ${machine.platform}, ${machine.browser}, load averages ${machine.load.join(', ')}; ` +
-      `${options.rounds} rounds of ${options.turnMs} ms, one thread but where a row says otherwise.`,
+      `${options.rounds} rounds of ${options.turnMs} ms, one thread but where a row says otherwise; ${gpuText(machine)}.`,
     rowTable(report),
     list(barLines(report)),
     list(

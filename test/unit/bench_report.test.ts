@@ -14,6 +14,7 @@ import { barsText, markdown } from '../../bench/table';
 
 const MACHINE: Machine = {
   ...{ cpu: 'a <CPU>', cores: 2, load: [1, 1, 1], browser: 'a browser', platform: 'linux x64' },
+  gpu: 'swiftshader',
 };
 const OPTIONS = { rounds: 3, turnMs: 1, limitMs: 1000, memoryFrames: 10, memoryMs: 1000 };
 
@@ -178,6 +179,9 @@ describe('what people read', () => {
     expect(widths).toHaveLength(2);
     expect(widths[1]).toBeGreaterThan(widths[0] ?? Infinity);
     expect(svg).toContain('a &lt;CPU&gt;');
+    // The row that others are compared with, and the other.
+    expect(svg.match(/>1<\/text>/g)).toHaveLength(1);
+    expect(svg.match(/>5<\/text>/g)).toHaveLength(1);
     expect(svg).not.toMatch(/NaN|Infinity/);
   });
 });
