@@ -29,6 +29,9 @@ const MAKERS: Readonly<Record<Maker, () => Promise<{ readonly makeRunner: MakeRu
   mediapipe: () => import('./rows/mediapipe'),
 };
 
+/** The browser waits long for workers that are blocked, as threads without work are. */
+const MEMORY_PATIENCE_MS = 20_000;
+
 let runner: Runner | undefined;
 let photoCount = 1;
 
@@ -89,8 +92,11 @@ async function frames(count: number, forMs: number): Promise<number> {
 async function memory(): Promise<number | null> {
   const measure: unknown = Reflect.get(performance, 'measureUserAgentSpecificMemory');
   if (typeof measure !== 'function') return null;
-  const { bytes } = (await Reflect.apply(measure, performance, [])) as { bytes: number };
-  return bytes;
+  const told = Reflect.apply(measure, performance, []) as Promise<{ bytes: number }>;
+  const late = new Promise<null>((resolve) => {
+    setTimeout(resolve, MEMORY_PATIENCE_MS, null);
+  });
+  return (await Promise.race([told, late]))?.bytes ?? null;
 }
 
 async function loadPhoto(file: string): Promise<HTMLCanvasElement> {
