@@ -7,22 +7,25 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { brotliCompress, constants } from 'node:zlib';
 import type { ServedRequest } from '../test/helpers/serve';
+import type { Bytes } from './measurement';
 
 const CACHE = 'node_modules/.cache/bitmarks-bench';
 /** The benchmark's own files: no page that uses a package needs them. */
 const OWN = /^\/(?:$|index\.html$|photos\/|assets\/index-)/;
 
 /** What the requests of one row brought, each file once. */
-export async function downloadOf(
-  requests: readonly ServedRequest[],
-): Promise<{ rawBytes: number; brotliBytes: number }> {
+export async function downloadOf(requests: readonly ServedRequest[]): Promise<Bytes> {
   const files = new Map(
     requests
       .filter(({ path, status }) => status === 200 && !OWN.test(path))
       .map(({ path, body }) => [path, body]),
   );
+  return sizesOf(files.values());
+}
+
+export async function sizesOf(bodies: Iterable<Buffer>): Promise<Bytes> {
   let [rawBytes, brotliBytes] = [0, 0];
-  for (const body of files.values()) {
+  for (const body of bodies) {
     rawBytes += body.byteLength;
     brotliBytes += await brotliSize(body);
   }

@@ -31,17 +31,39 @@ export interface Turn extends Readonly<Record<Workload, readonly number[]>> {
   readonly found: number | null;
 }
 
+/** Bytes of JavaScript and WASM in page and workers; null where the browser does not tell. */
+export interface MemoryUse {
+  /** After the turns. */
+  readonly beforeBytes: number | null;
+  /** After so many frames more. */
+  readonly frames: number;
+  readonly afterBytes: number | null;
+}
+
 /** One row with all its turns. Undefined: the row rested in that round. */
 export interface Contestant {
   readonly row: Row;
   readonly start: Start;
   readonly rounds: readonly (Turn | undefined)[];
   /** What the page downloads: raw, and as brotli at quality 11 makes it. */
-  readonly download: { readonly rawBytes: number; readonly brotliBytes: number };
-  /** Milliseconds that the page's main thread is busy for a frame. */
-  readonly mainThreadMs: number;
-  /** Bytes of JavaScript and WASM in page and workers after so many frames; null where the browser does not tell. */
-  readonly memory: { readonly frames: number; readonly bytes: number | null };
+  readonly download: Bytes;
+  /** Milliseconds that the page's main thread is busy for a frame; null: not measured. */
+  readonly mainThreadMs: number | null;
+  /** null: not measured. */
+  readonly memory: MemoryUse | null;
+}
+
+export interface Bytes {
+  readonly rawBytes: number;
+  readonly brotliBytes: number;
+}
+
+/** A row that could not be measured here, in whole or in part. */
+export interface Failure {
+  readonly row: string;
+  /** start and turn: the row is left out; frames: its times count, main thread and memory are missing. */
+  readonly step: 'start' | 'turn' | 'frames';
+  readonly reason: string;
 }
 
 export interface Agreement {
@@ -53,20 +75,33 @@ export interface Agreement {
   readonly farthestPixels: number;
 }
 
+/** What a page that uses the built package downloads of it. */
+export interface PageDownload extends Bytes {
+  /** What the page finds. */
+  readonly page: 'face' | 'face and pose';
+  readonly engine: 'wasm' | 'webgpu';
+  /** Paths within the package, sorted. */
+  readonly files: readonly string[];
+}
+
 export interface Measurement {
   readonly packs: readonly { readonly name: string; readonly sha256: string }[];
   readonly contestants: readonly Contestant[];
   readonly agreements: readonly Agreement[];
-  /** Rows that could not run here, and why. */
-  readonly absent: readonly { readonly row: string; readonly reason: string }[];
+  readonly failures: readonly Failure[];
+  readonly pages: readonly PageDownload[];
 }
 
 export interface BenchOptions {
   readonly rounds: number;
   /** Each row's turn in a round lasts about this long, and a call of each workload at least. */
   readonly turnMs: number;
-  /** Frames before memory is read. */
-  readonly frames: number;
+  /** A row that is silent for longer in its start or in a turn is given up. */
+  readonly limitMs: number;
+  /** Frames between the two readings of memory; 0: main thread and memory are not measured. */
+  readonly memoryFrames: number;
+  /** A row begins no further frame after so long. */
+  readonly memoryMs: number;
 }
 
 /** NaN for none. */

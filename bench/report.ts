@@ -22,6 +22,19 @@ export interface Machine {
   readonly load: readonly number[];
   readonly browser: string;
   readonly platform: string;
+  readonly gpu: Gpu;
+}
+
+/** auto: whatever adapter the browser finds. */
+export type Gpu = 'auto' | 'swiftshader' | 'none';
+
+/** For people. */
+export function gpuText({ gpu }: Machine): string {
+  return {
+    auto: 'rows on a GPU run on what the browser finds',
+    swiftshader: 'rows on a GPU run on SwiftShader, in software',
+    none: 'no rows on a GPU',
+  }[gpu];
 }
 
 /** Milliseconds per call. */
@@ -48,7 +61,8 @@ export interface RowReport {
   readonly gigaMultiplyAdds: { readonly p50: number; readonly best: number } | null;
   readonly coldStartMs: number;
   readonly download: Contestant['download'];
-  readonly mainThreadMs: number;
+  /** null: not measured. */
+  readonly mainThreadMs: number | null;
   readonly memory: Contestant['memory'];
   readonly kernels: readonly string[];
 }
@@ -71,7 +85,8 @@ export interface BenchReport {
   readonly ratios: readonly Ratio[];
   readonly bars: readonly Bar[];
   readonly agreements: Measurement['agreements'];
-  readonly absent: Measurement['absent'];
+  readonly failures: Measurement['failures'];
+  readonly pages: Measurement['pages'];
 }
 
 /** The row that others of a task are compared with: the engine for networks, the whole package for frames of packages. */
@@ -84,14 +99,14 @@ export function summarize(
   options: BenchOptions,
   machine: Machine,
 ): BenchReport {
-  const { contestants, packs, agreements, absent } = measurement;
+  const { contestants, packs, agreements, failures, pages } = measurement;
   return {
     date: new Date().toISOString().slice(0, 10),
     ...{ machine, packs, options },
     rows: contestants.map(rowReport),
     ratios: contestants.flatMap((contestant) => ratiosOf(contestant, contestants)),
-    bars: judge(contestants),
-    ...{ agreements, absent },
+    bars: judge(contestants, pages),
+    ...{ agreements, failures, pages },
   };
 }
 
@@ -126,7 +141,7 @@ function rowReport(contestant: Contestant): RowReport {
         : { p50: speed(network.p50Ms), best: speed(network.bestMs) },
     coldStartMs: round(start.coldStartMs),
     ...{ download, memory, kernels: start.kernels },
-    mainThreadMs: round(mainThreadMs),
+    mainThreadMs: mainThreadMs === null ? null : round(mainThreadMs),
   };
 }
 

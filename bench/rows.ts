@@ -6,6 +6,7 @@ export type Task = 'face' | 'pose';
 /** The file of bench/page/rows/ that runs a row. */
 export type Maker =
   | 'bitmarks_engine'
+  | 'bitmarks_threads'
   | 'bitmarks_page'
   | 'tfjs_float'
   | 'onnx_runtime'
@@ -36,6 +37,10 @@ function sameGraph(task: Task): readonly Row[] {
   return [
     row(task, 'relaxed', 'bitmarks_engine', 'relaxed', 'Bitmarks, WASM relaxed SIMD'),
     row(task, 'simd128', 'bitmarks_engine', 'simd128', 'Bitmarks, WASM SIMD128'),
+    row(
+      ...([task, 'relaxed-2-threads', 'bitmarks_threads', 'relaxed, 2 threads'] as const),
+      'Bitmarks, WASM relaxed SIMD, two threads',
+    ),
     row(task, 'reference', 'bitmarks_engine', 'reference', 'Bitmarks, reference'),
     row(task, 'webgpu', 'bitmarks_engine', 'webgpu', 'Bitmarks, WebGPU'),
     row(task, 'tfjs-wasm', 'tfjs_float', 'wasm', 'same graph, float32, tfjs-wasm'),

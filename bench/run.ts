@@ -12,16 +12,17 @@ import { build } from 'vite';
 import { COMMON_FLAGS, GPU_FLAGS, requireChromium } from '../scripts/chromium.mjs';
 import { parsePack } from '../src/model/pack';
 import { agreementsOf } from './agreement';
-import type { BenchOptions, Contestant, Measurement } from './measurement';
+import type { BenchOptions, Measurement, PageDownload } from './measurement';
 import { writeOnnxModels } from './onnx/write_models';
+import { pageDownload } from './page_downloads';
 import { plot } from './plot';
-import { summarize } from './report';
-import { ROWS, type Row, type Task } from './rows';
+import { summarize, type BenchReport, type Gpu } from './report';
+import { ROWS, type Task } from './rows';
 import { PHOTOS, RowSession } from './session';
 import { barsText, markdown } from './table';
+import { takeTurns, type Standing } from './turns';
 
-/** auto: whatever adapter Chromium finds. */
-const GPU: Readonly<Record<string, readonly string[]>> = {
+const GPU_CHOICES: Readonly<Record<Gpu, readonly string[]>> = {
   auto: ['--enable-unsafe-webgpu'],
   swiftshader: GPU_FLAGS,
   none: [],
@@ -38,7 +39,9 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '8' },
     turn: { type: 'string', default: '150' },
-    frames: { type: 'string', default: '50' },
+    limit: { type: 'string', default: '120' },
+    'memory-frames': { type: 'string', default: '1000' },
+    'memory-seconds': { type: 'string', default: '60' },
     only: { type: 'string', default: '' },
     gpu: { type: 'string', default: existsSync('/dev/dri') ? 'auto' : 'swiftshader' },
     out: { type: 'string', default: 'bench/results/latest' },
@@ -47,21 +50,26 @@ const { values } = parseArgs({
 const options: BenchOptions = {
   rounds: Number(values.rounds),
   turnMs: Number(values.turn),
-  frames: Number(values.frames),
+  limitMs: Number(values.limit) * 1000,
+  memoryFrames: Number(values['memory-frames']),
+  memoryMs: Number(values['memory-seconds']) * 1000,
 };
-const gpuFlags = GPU[values.gpu];
+const gpu = (['auto', 'swiftshader', 'none'] as const).find((choice) => choice === values.gpu);
+const { rounds, turnMs, limitMs, memoryFrames, memoryMs } = options;
 if (
-  gpuFlags === undefined ||
-  !(options.rounds >= 1 && options.turnMs >= 0 && options.frames >= 1)
+  gpu === undefined ||
+  !(rounds >= 1 && turnMs >= 0 && limitMs > 0 && memoryFrames >= 0 && memoryMs > 0)
 ) {
   console.error(
-    'usage: npm run bench -- [--rounds N] [--turn MS] [--frames N] [--only PATTERN] [--gpu auto|swiftshader|none] [--out FILE]',
+    'usage: npm run bench -- [--rounds N] [--turn MS] [--limit SECONDS] [--memory-frames N] [--memory-seconds SECONDS]' +
+      ' [--only PATTERN] [--gpu auto|swiftshader|none] [--out FILE]',
   );
   process.exit(2);
 }
 
 const only = new RegExp(values.only);
-const rows = ROWS.filter(({ id, gpu }) => only.test(id) && (values.gpu !== 'none' || !gpu));
+const rows = ROWS.filter((row) => only.test(row.id) && (gpu !== 'none' || !row.gpu));
+let load = loadavg();
 const scratch = mkdtempSync(path.join(tmpdir(), 'bitmarks-bench-'));
 const folders = { page: path.join(scratch, 'page'), onnx: path.join(scratch, 'onnx') };
 mkdirSync(folders.onnx);
@@ -72,30 +80,47 @@ try {
     configFile: false,
     logLevel: 'error',
     base: './',
+    worker: { format: 'es' },
     build: {
       ...{ outDir: folders.page, target: 'es2022', assetsInlineLimit: 0 },
       ...{ chunkSizeWarningLimit: 4000, modulePreload: false },
     },
   });
   for (const task of TASKS) {
+    if (!rows.some((row) => row.task === task && row.maker === 'onnx_runtime')) continue;
     const photos = PHOTOS[task].map((file) => `demo/photos/${file}`);
     await writeOnnxModels(task, photos, folders.onnx);
   }
   browser = await chromium.launch({
     executablePath: requireChromium(),
-    args: [...FLAGS, ...gpuFlags],
+    args: [...FLAGS, ...GPU_CHOICES[gpu]],
   });
-  const report = summarize(await measure(browser, rows), options, {
-    cpu: cpus()[0]?.model.trim() ?? 'unknown',
-    cores: cpus().length,
-    load: loadavg().map((load) => Number(load.toFixed(1))),
-    browser: `Chromium ${browser.version()}`,
-    platform: `${process.platform} ${process.arch}`,
-  });
+  const pages = await pageDownloads(browser);
   mkdirSync(path.dirname(values.out), { recursive: true });
-  writeFileSync(`${values.out}.json`, `${JSON.stringify(report, null, 2)}\n`);
+  const partial = `${values.out}.partial.json`;
+  const opened = browser;
+  const standing = await takeTurns(
+    rows,
+    (row) => {
+      console.error(`${row.id} starts`);
+      return RowSession.open(opened, row, folders);
+    },
+    options,
+    (unfinished, step) => {
+      // Of the times, which the rounds bring.
+      if (step === 'round') load = loadavg();
+      const { contestants, failures } = unfinished;
+      console.error(
+        `${step} done: ${contestants.length} rows, ${failures.length} failures, load ${loadavg()[0]?.toFixed(1) ?? ''}`,
+      );
+      writeFileSync(partial, json(reportOf(unfinished, pages, opened, gpu)));
+    },
+  );
+  const report = reportOf(standing, pages, opened, gpu);
+  writeFileSync(`${values.out}.json`, json(report));
   writeFileSync(`${values.out}.md`, markdown(report));
   writeFileSync(`${values.out}.svg`, plot(report));
+  rmSync(partial, { force: true });
   console.log(
     `${markdown(report)}\n${barsText(report)}\n\nwritten to ${values.out}.json, .md, .svg`,
   );
@@ -104,40 +129,45 @@ try {
   rmSync(scratch, { recursive: true, force: true });
 }
 
-async function measure(opened: Browser, of: readonly Row[]): Promise<Measurement> {
-  const sessions: RowSession[] = [];
-  const absent: { row: string; reason: string }[] = [];
-  const failed = (row: Row, error: unknown): void => {
-    const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
-    absent.push({ row: row.id, reason });
-    console.error(`${row.id}: ${reason}`);
-  };
-  for (const row of of) {
-    try {
-      sessions.push(await RowSession.open(opened, row, folders));
-    } catch (error) {
-      failed(row, error);
-    }
-  }
-  for (let round = 0; round < options.rounds; round += 1) {
-    // Each row begins a round as often as any other.
-    for (let turn = 0; turn < sessions.length; turn += 1) {
-      await sessions[(round + turn) % sessions.length]?.takeTurn(round, options.turnMs);
-    }
-  }
-  const contestants: Contestant[] = [];
-  for (const session of sessions) {
-    try {
-      contestants.push(await session.finish(options.frames));
-    } catch (error) {
-      failed(session.row, error);
-    }
-    await session.close();
-  }
+function json(report: BenchReport): string {
+  return `${JSON.stringify(report, null, 2)}\n`;
+}
+
+function reportOf(
+  { contestants, failures }: Standing,
+  pages: readonly PageDownload[],
+  opened: Browser,
+  on: Gpu,
+): BenchReport {
   const models = TASKS.map((task) => parsePack(readFileSync(`models/${task}.bitmarks`)));
-  return {
+  const measurement: Measurement = {
     packs: models.map(({ manifest, sha256 }) => ({ name: manifest.name, sha256 })),
     agreements: models.flatMap((model, i) => agreementsOf(contestants, TASKS[i] ?? 'face', model)),
-    ...{ contestants, absent },
+    ...{ contestants, failures, pages },
   };
+  return summarize(measurement, options, {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    load: load.map((average) => Number(average.toFixed(1))),
+    browser: `Chromium ${opened.version()}`,
+    platform: `${process.platform} ${process.arch}`,
+    gpu: on,
+  });
+}
+
+/** Those that can be had with this browser. */
+async function pageDownloads(opened: Browser): Promise<PageDownload[]> {
+  const pages: PageDownload[] = [];
+  for (const page of ['face', 'face and pose'] as const) {
+    for (const engine of ['wasm', 'webgpu'] as const) {
+      if (!only.test(`page/${page}/${engine}`)) continue;
+      if (gpu === 'none' && engine === 'webgpu') continue;
+      try {
+        pages.push(await pageDownload(opened, page, engine));
+      } catch (error) {
+        console.error(`a page with ${page} on ${engine}: ${String(error)}`);
+      }
+    }
+  }
+  return pages;
 }

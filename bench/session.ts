@@ -1,12 +1,13 @@
 /**
- * One row in a browser page of its own, served by a server of its own: start, turns, and what remains to be read afterwards.
+ * One row in a browser page of its own, served by a server of its own: start, turns, frames.
  */
 import type { Browser, CDPSession, Page } from 'playwright-core';
 import { serve, type Server } from '../test/helpers/serve';
 import { downloadOf } from './downloads';
-import type { Contestant, Start, Turn } from './measurement';
+import type { Bytes, Contestant, MemoryUse, Start, Turn } from './measurement';
 import type { BenchPage } from './page/main';
 import type { Row, Task } from './rows';
+import type { Player } from './turns';
 
 /** A page isolated from others has a clock of 5 microseconds instead of 100, and may ask how much memory it holds. */
 const ISOLATED = {
@@ -21,23 +22,24 @@ export const PHOTOS: Readonly<Record<Task, readonly string[]>> = {
 /** A row whose calls take longer than this takes part in the first rounds only. */
 const SLOW_CALL_MS = 400;
 const ROUNDS_OF_SLOW_ROWS = 2;
-const START_TIMEOUT_MS = 180_000;
 
-export class RowSession {
-  readonly row: Row;
-  readonly start: Start;
+export class RowSession implements Player {
+  readonly #row: Row;
   readonly #page: Page;
   readonly #server: Server;
   readonly #rounds: (Turn | undefined)[] = [];
+  #start: Start | undefined;
+  #download: Bytes = { rawBytes: 0, brotliBytes: 0 };
+  #mainThreadMs: number | null = null;
+  #memory: MemoryUse | null = null;
 
-  private constructor(row: Row, start: Start, page: Page, server: Server) {
-    this.row = row;
-    this.start = start;
+  private constructor(row: Row, page: Page, server: Server) {
+    this.#row = row;
     this.#page = page;
     this.#server = server;
   }
 
-  /** Throws what keeps the row from running. `folders`: of the built page, and of the ONNX files. */
+  /** An empty page. `folders`: of the built page, and of the ONNX files. */
   static async open(
     browser: Browser,
     row: Row,
@@ -50,61 +52,67 @@ export class RowSession {
       },
       headers: ISOLATED,
     });
-    const page = await browser.newPage();
-    try {
-      await page.goto(`${server.origin}/index.html#${row.id}`);
-      await page.waitForFunction(() => 'bench' in window);
-      const photos = PHOTOS[row.task].map((file) => `/photos/${file}`);
-      const start = await withTimeout(
-        page.evaluate((files) => (Reflect.get(window, 'bench') as BenchPage).start(files), photos),
-      );
-      return new RowSession(row, start, page, server);
-    } catch (error) {
-      await page.close();
-      await server.close();
-      throw error;
-    }
+    return new RowSession(row, await browser.newPage(), server);
   }
 
-  /** A turn on the round's photo; slow rows rest in later rounds. */
+  async start(): Promise<void> {
+    const page = this.#page;
+    // Limits of time are the caller's.
+    page.setDefaultTimeout(0);
+    await page.goto(`${this.#server.origin}/index.html#${this.#row.id}`);
+    await page.waitForFunction(() => 'bench' in window);
+    const photos = PHOTOS[this.#row.task].map((file) => `/photos/${file}`);
+    this.#start = await page.evaluate(
+      (files) => (Reflect.get(window, 'bench') as BenchPage).start(files),
+      photos,
+    );
+  }
+
+  async weigh(): Promise<void> {
+    this.#download = await downloadOf(this.#server.requests);
+  }
+
+  /** On the round's photo; slow rows rest in later rounds. */
   async takeTurn(round: number, turnMs: number): Promise<void> {
     const slow = (this.#rounds[0]?.firstMs ?? 0) > SLOW_CALL_MS;
     if (slow && round >= ROUNDS_OF_SLOW_ROWS) {
       this.#rounds[round] = undefined;
       return;
     }
-    const photo = round % PHOTOS[this.row.task].length;
+    const photo = round % PHOTOS[this.#row.task].length;
     this.#rounds[round] = await this.#page.evaluate(
       ([of, ms]) => (Reflect.get(window, 'bench') as BenchPage).turn(of, ms),
       [photo, turnMs] as const,
     );
   }
 
-  /** Runs frames, fewer where they are slow, then reads the rest. */
-  async finish(frameCount: number): Promise<Contestant> {
-    const slow = (this.#rounds[0]?.firstMs ?? 0) > SLOW_CALL_MS;
-    const frames = slow ? 1 : frameCount;
+  async runFrames(count: number, forMs: number): Promise<void> {
+    const beforeBytes = await this.#memoryBytes();
     const cdp = await this.#page.context().newCDPSession(this.#page);
     await cdp.send('Performance.enable');
-    const before = await busyMs(cdp);
-    await this.#page.evaluate(
-      (count) => (Reflect.get(window, 'bench') as BenchPage).frames(count),
-      frames,
+    const busyBeforeMs = await busyMs(cdp);
+    const frames = await this.#page.evaluate(
+      ([most, ms]) => (Reflect.get(window, 'bench') as BenchPage).frames(most, ms),
+      [count, forMs] as const,
     );
-    const mainThreadMs = ((await busyMs(cdp)) - before) / frames;
-    const bytes = await this.#page.evaluate(() =>
-      (Reflect.get(window, 'bench') as BenchPage).memory(),
-    );
+    this.#mainThreadMs = ((await busyMs(cdp)) - busyBeforeMs) / frames;
+    this.#memory = { beforeBytes, frames, afterBytes: await this.#memoryBytes() };
+  }
+
+  result(): Contestant {
+    if (this.#start === undefined) throw new Error(`${this.#row.id} was not started`);
     return {
-      ...{ row: this.row, start: this.start, rounds: this.#rounds },
-      download: await downloadOf(this.#server.requests),
-      ...{ mainThreadMs, memory: { frames, bytes } },
+      ...{ row: this.#row, start: this.#start, rounds: [...this.#rounds] },
+      ...{ download: this.#download, mainThreadMs: this.#mainThreadMs, memory: this.#memory },
     };
   }
 
   async close(): Promise<void> {
-    await this.#page.close();
-    await this.#server.close();
+    await Promise.all([this.#page.close(), this.#server.close()]);
+  }
+
+  #memoryBytes(): Promise<number | null> {
+    return this.#page.evaluate(() => (Reflect.get(window, 'bench') as BenchPage).memory());
   }
 }
 
@@ -112,18 +120,4 @@ export class RowSession {
 async function busyMs(cdp: CDPSession): Promise<number> {
   const { metrics } = await cdp.send('Performance.getMetrics');
   return (metrics.find(({ name }) => name === 'TaskDuration')?.value ?? NaN) * 1000;
-}
-
-async function withTimeout<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(`not ready after ${START_TIMEOUT_MS / 1000} s`));
-    }, START_TIMEOUT_MS);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

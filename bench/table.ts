@@ -1,29 +1,42 @@
 /**
  * A benchmark report as Markdown, and its bars as lines for a terminal.
  */
-import type { BenchReport, Ratio, RowReport, Times } from './report';
+import type { Failure } from './measurement';
+import { gpuText, type BenchReport, type Ratio, type RowReport, type Times } from './report';
 
 const HEAD = [
   ...['row', 'download, kB (brotli)', 'cold start, ms', 'network, ms p50 / p95'],
   ...['frame, ms p50 / p95', '10^9 multiply-adds/s', 'times as long: network', 'frame'],
-  ...['main thread, ms', 'memory, MB (frames)', 'found'],
+  ...['main thread, ms', 'memory, MB before / after (frames)', 'found'],
 ];
 
+const FAILED: Readonly<Record<Failure['step'], string>> = {
+  start: 'did not start',
+  turn: 'failed in a turn and was left out',
+  frames: 'failed before its main thread and memory were measured',
+};
+
 export function markdown(report: BenchReport): string {
-  const { machine, date, agreements, absent, options } = report;
+  const { machine, date, agreements, failures, options, pages } = report;
   const parts = [
     `# Benchmark of ${date}`,
     `${machine.cpu}, ${machine.cores} cores, ${machine.platform}, ${machine.browser}, load averages ${machine.load.join(', ')}; ` +
-      `${options.rounds} rounds of ${options.turnMs} ms, one thread.`,
+      `${options.rounds} rounds of ${options.turnMs} ms, one thread but where a row says otherwise; ${gpuText(machine)}.`,
     rowTable(report),
     list(barLines(report)),
+    list(
+      pages.map(
+        ({ page, engine, rawBytes, brotliBytes, files }) =>
+          `a page with ${page} on ${engine} downloads ${kilobytes(rawBytes)} kB, ${kilobytes(brotliBytes)} kB with brotli: ${files.join(', ')}`,
+      ),
+    ),
     list(
       agreements.map(
         ({ row, differing, values, farthestPixels }) =>
           `${row}: ${differing} of ${values} heatmap values differ from the first engine's, landmarks at most ${farthestPixels.toFixed(2)} crop pixels apart`,
       ),
     ),
-    list(absent.map(({ row, reason }) => `${row} did not run: ${reason}`)),
+    list(failures.map(({ row, step, reason }) => `${row} ${FAILED[step]}: ${reason}`)),
   ];
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
 }
@@ -58,7 +71,6 @@ function cells(row: RowReport, ratios: readonly Ratio[]): readonly string[] {
     return found === undefined ? '' : String(found.p50);
   };
   const { download, memory, gigaMultiplyAdds } = row;
-  const megabytes = memory.bytes === null ? '' : (memory.bytes / 1e6).toFixed(1);
   return [
     `\`${row.row}\` ${row.label}`,
     `${kilobytes(download.rawBytes)} (${kilobytes(download.brotliBytes)})`,
@@ -66,14 +78,20 @@ function cells(row: RowReport, ratios: readonly Ratio[]): readonly string[] {
     times(row.network),
     times(row.frame),
     gigaMultiplyAdds === null ? '' : String(gigaMultiplyAdds.p50),
-    ...[ratio('network'), ratio('frame'), String(row.mainThreadMs)],
-    megabytes === '' ? '' : `${megabytes} (${memory.frames})`,
+    ...[ratio('network'), ratio('frame'), String(row.mainThreadMs ?? '')],
+    memory === null
+      ? ''
+      : `${megabytes(memory.beforeBytes)} / ${megabytes(memory.afterBytes)} (${memory.frames})`,
     row.found === null ? '' : `${Math.round(row.found * 100)} %`,
   ];
 }
 
 function kilobytes(bytes: number): string {
   return (bytes / 1000).toFixed(0);
+}
+
+function megabytes(bytes: number | null): string {
+  return bytes === null ? '-' : (bytes / 1e6).toFixed(1);
 }
 
 function times(of: Times | null): string {

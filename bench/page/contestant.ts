@@ -1,6 +1,7 @@
 /**
  * What the benchmark page asks of a row.
  */
+import type { Workload } from '../measurement';
 import type { Row } from '../rows';
 
 /** A row, ready to run. */
@@ -13,10 +14,19 @@ export interface Runner {
   readonly network?: () => Heatmap | Promise<Heatmap>;
   /** From a photo to landmarks. Resolves with the number of subjects, or with null where the region was given. */
   readonly frame: (photo: number) => Promise<number | null>;
+  /** Calls for so long where the engine is, so that messages to a worker do not count; milliseconds of each. Absent: the page calls. */
+  readonly repeat?: (
+    workload: Workload,
+    photo: number,
+    forMs: number,
+  ) => Promise<readonly number[]>;
 }
 
 /** Values in units of the integer heatmaps; a package whose graph is another one gives what its network gives. */
 export type Heatmap = ArrayLike<number>;
+
+/** A photo that can be read without waiting. */
+export type Photo = HTMLCanvasElement | OffscreenCanvas;
 
 export type MakeRunner = (row: Row, photos: readonly HTMLCanvasElement[]) => Promise<Runner>;
 

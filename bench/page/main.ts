@@ -2,22 +2,24 @@
  * The benchmark page: runs one row, named by the address's hash, whenever the script that opened it gives it a turn. Loads
  * nothing but that row, so that what it downloads is what the row needs.
  */
-import type { Start, Turn } from '../measurement';
+import type { Start, Turn, Workload } from '../measurement';
 import { ROWS, type Maker } from '../rows';
 import type { MakeRunner, Runner } from './contestant';
+import { repeatCall } from './repeat_call';
 
 /** What the script calls. */
 export interface BenchPage {
   start(photoFiles: readonly string[]): Promise<Start>;
   turn(photo: number, turnMs: number): Promise<Turn>;
-  /** Only calls. */
-  frames(count: number): Promise<void>;
+  /** Only calls, up to `count`, none of which begins after `forMs`; says how many. */
+  frames(count: number, forMs: number): Promise<number>;
   /** Bytes; null where the browser does not tell. */
   memory(): Promise<number | null>;
 }
 
 const MAKERS: Readonly<Record<Maker, () => Promise<{ readonly makeRunner: MakeRunner }>>> = {
   bitmarks_engine: () => import('./rows/bitmarks_engine'),
+  bitmarks_threads: () => import('./rows/bitmarks_threads'),
   bitmarks_page: () => import('./rows/bitmarks_page'),
   tfjs_float: () => import('./rows/tfjs_float'),
   onnx_runtime: () => import('./rows/onnx_runtime'),
@@ -26,6 +28,9 @@ const MAKERS: Readonly<Record<Maker, () => Promise<{ readonly makeRunner: MakeRu
   human: () => import('./rows/human'),
   mediapipe: () => import('./rows/mediapipe'),
 };
+
+/** The browser waits long for workers that are blocked, as threads without work are. */
+const MEMORY_PATIENCE_MS = 20_000;
 
 let runner: Runner | undefined;
 let photoCount = 1;
@@ -53,40 +58,45 @@ async function start(photoFiles: readonly string[]): Promise<Start> {
 }
 
 async function turn(photo: number, turnMs: number): Promise<Turn> {
-  const { network, frame } = running();
-  const [firstMs = NaN] = await repeat(() => frame(photo), 0);
+  const { network, frame, repeat } = running();
   let found: number | null = null;
-  const call = async (): Promise<void> => {
-    found = await frame(photo);
+  const calls = {
+    network,
+    frame: async (): Promise<void> => {
+      found = await frame(photo);
+    },
   };
+  const timed = async (workload: Workload, forMs: number): Promise<readonly number[]> => {
+    const call = calls[workload];
+    if (call === undefined) return [];
+    return repeat === undefined ? repeatCall(call, forMs) : repeat(workload, photo, forMs);
+  };
+  const [firstMs = NaN] = await timed('frame', 0);
   return {
-    network: network === undefined ? [] : await repeat(network, turnMs / 2),
-    frame: await repeat(call, network === undefined ? turnMs : turnMs / 2),
+    network: await timed('network', turnMs / 2),
+    frame: await timed('frame', network === undefined ? turnMs : turnMs / 2),
     ...{ firstMs, found },
   };
 }
 
-/** Calls for so long, once at least; milliseconds of each call. */
-async function repeat(call: () => unknown, forMs: number): Promise<number[]> {
-  const times: number[] = [];
+async function frames(count: number, forMs: number): Promise<number> {
   const endMs = performance.now() + forMs;
-  do {
-    const startMs = performance.now();
-    await call();
-    times.push(performance.now() - startMs);
-  } while (performance.now() < endMs);
-  return times;
-}
-
-async function frames(count: number): Promise<void> {
-  for (let i = 0; i < count; i += 1) await running().frame(Math.floor(i / 10) % photoCount);
+  let done = 0;
+  while (done < count && performance.now() < endMs) {
+    await running().frame(Math.floor(done / 10) % photoCount);
+    done += 1;
+  }
+  return done;
 }
 
 async function memory(): Promise<number | null> {
   const measure: unknown = Reflect.get(performance, 'measureUserAgentSpecificMemory');
   if (typeof measure !== 'function') return null;
-  const { bytes } = (await Reflect.apply(measure, performance, [])) as { bytes: number };
-  return bytes;
+  const told = Reflect.apply(measure, performance, []) as Promise<{ bytes: number }>;
+  const late = new Promise<null>((resolve) => {
+    setTimeout(resolve, MEMORY_PATIENCE_MS, null);
+  });
+  return (await Promise.race([told, late]))?.bytes ?? null;
 }
 
 async function loadPhoto(file: string): Promise<HTMLCanvasElement> {

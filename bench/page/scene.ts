@@ -12,11 +12,11 @@ import { landmarkModelOf } from '../../src/pipeline/pack_models';
 import { roiAround, roiFromBox, roiToCropAffine } from '../../src/pipeline/roi';
 import type { RegionOfInterest } from '../../src/protocol/result';
 import type { Task } from '../rows';
-import type { Heatmap } from './contestant';
+import type { Heatmap, Photo } from './contestant';
 
 /** A photo and its region: the face's, as a followed face would be read, or the whole photo for a person. Not rotated. */
 export interface Scene {
-  readonly canvas: HTMLCanvasElement;
+  readonly canvas: Photo;
   readonly region: RegionOfInterest;
 }
 
@@ -31,10 +31,7 @@ export interface GraphScenes {
 }
 
 /** Fetches the task's pack. `files` as the canvases, in the same order. */
-export async function loadScenes(
-  task: Task,
-  canvases: readonly HTMLCanvasElement[],
-): Promise<GraphScenes> {
+export async function loadScenes(task: Task, canvases: readonly Photo[]): Promise<GraphScenes> {
   const file = await (await fetch(`/models/${task}.bitmarks`)).arrayBuffer();
   const model = parsePack(new Uint8Array(file));
   const scenes = canvases.map((canvas, i): Scene => ({
@@ -52,7 +49,7 @@ export async function loadScenes(
     decodeHeatmaps({ data: toIntegers(heatmap), height, width, channels }, codec);
   return { model, multiplyAdds, scenes, crop, decode };
 
-  function regionOf(index: number, of: Task, frame: HTMLCanvasElement): RegionOfInterest {
+  function regionOf(index: number, of: Task, frame: Photo): RegionOfInterest {
     if (of === 'pose') {
       const center = { x: frame.width / 2, y: frame.height / 2 };
       return roiAround(center, Math.max(frame.width, frame.height), 0, frame);
@@ -70,7 +67,9 @@ export function frameInput(
   { graph }: Model,
   { canvas, region }: Scene,
 ): Extract<EngineInput, { kind: 'frame' }> {
-  const context = canvas.getContext('2d');
+  // The union of both kinds of canvas has no getContext that takes one argument type.
+  const context =
+    canvas instanceof OffscreenCanvas ? canvas.getContext('2d') : canvas.getContext('2d');
   if (context === null) throw new Error('no 2d canvas');
   const { data, width, height } = context.getImageData(0, 0, canvas.width, canvas.height);
   return {

@@ -4,6 +4,7 @@ import {
   quantile,
   type Contestant,
   type Measurement,
+  type PageDownload,
   type Turn,
 } from '../../bench/measurement';
 import { plot } from '../../bench/plot';
@@ -13,8 +14,9 @@ import { barsText, markdown } from '../../bench/table';
 
 const MACHINE: Machine = {
   ...{ cpu: 'a <CPU>', cores: 2, load: [1, 1, 1], browser: 'a browser', platform: 'linux x64' },
+  gpu: 'swiftshader',
 };
-const OPTIONS = { rounds: 3, turnMs: 1, frames: 10 };
+const OPTIONS = { rounds: 3, turnMs: 1, limitMs: 1000, memoryFrames: 10, memoryMs: 1000 };
 
 /** Every round is ten times slower than the one before, as on a machine that gets busier. */
 function turn(networkMs: number, frameMs: number, round: number): Turn {
@@ -35,7 +37,7 @@ function contestant(
     start: { description: id, coldStartMs: 100, multiplyAdds, kernels: [], heatmaps: null },
     rounds: [0, 1, 2].map((round) => turn(networkMs, 2 * networkMs, round)),
     download: { rawBytes: 2_000_000, brotliBytes: 300_000 },
-    ...{ mainThreadMs: 1, memory: { frames: 10, bytes: 5e6 } },
+    ...{ mainThreadMs: 1, memory: { beforeBytes: 5e6, frames: 10, afterBytes: 5.25e6 } },
     ...rest,
   };
 }
@@ -43,7 +45,8 @@ function contestant(
 function measurement(...contestants: Contestant[]): Measurement {
   return {
     packs: [{ name: 'face', sha256: '' }],
-    ...{ contestants, agreements: [], absent: [{ row: 'face/webgpu', reason: 'no adapter' }] },
+    ...{ contestants, agreements: [], pages: [] },
+    failures: [{ row: 'face/webgpu', step: 'start', reason: 'no adapter' }],
   };
 }
 
@@ -124,16 +127,30 @@ describe('summarize', () => {
     expect(others.filter((other) => other === 'not measured')).toHaveLength(others.length - 1);
   });
 
-  it('holds speed and download against what was measured', () => {
-    const page = contestant('face/bitmarks', 5, { multiplyAdds: null });
-    const fast = contestant('face/relaxed', 0.04);
-    const judged = (of: Contestant): string[] =>
-      summarize(measurement(fast, of), OPTIONS, MACHINE)
+  it('holds the speed against what was measured', () => {
+    const judged = (networkMs: number): string | undefined =>
+      summarize(measurement(contestant('face/relaxed', networkMs)), OPTIONS, MACHINE).bars.find(
+        ({ text }) => text.includes('multiply-adds per second'),
+      )?.verdict;
+    expect(judged(0.04)).toBe('holds');
+    expect(judged(4)).toBe('missed');
+  });
+
+  it('holds what pages download on the engine that needs most against the budgets', () => {
+    const page = (name: PageDownload['page'], engine: PageDownload['engine'], bytes: number) => ({
+      ...{ page: name, engine, rawBytes: 1e6, brotliBytes: bytes, files: [] },
+    });
+    const judged = (...pages: PageDownload[]): string[] =>
+      summarize({ ...measurement(ours), pages }, OPTIONS, MACHINE)
         .bars.slice(-2)
         .map(({ verdict }) => verdict);
-    expect(judged(page)).toEqual(['holds', 'holds']);
-    const large = { ...page, download: { rawBytes: 1e6, brotliBytes: 400_001 } };
-    expect(judged(large)).toEqual(['holds', 'missed']);
+    expect(judged()).toEqual(['not measured', 'not measured']);
+    const both = page('face and pose', 'wasm', 800_000);
+    expect(judged(page('face', 'wasm', 400_000), both)).toEqual(['holds', 'holds']);
+    const pages = [page('face', 'wasm', 1), page('face', 'webgpu', 400_001)];
+    expect(judged(...pages, both, page('face and pose', 'webgpu', 800_001))).toEqual([
+      ...['missed', 'missed'],
+    ]);
   });
 });
 
@@ -148,7 +165,8 @@ describe('what people read', () => {
     const text = markdown(report);
     expect(text.match(/^\| `face\//gm)).toHaveLength(2);
     expect(text).toContain('2000 (300)');
-    expect(text).toContain('- face/webgpu did not run: no adapter');
+    expect(text).toContain('5.0 / 5.3 (10)');
+    expect(text).toContain('- face/webgpu did not start: no adapter');
     expect(barsText(report).split('\n')).toHaveLength(report.bars.length);
     expect(text).toContain(barsText(report).split('\n')[0]);
   });
@@ -161,6 +179,9 @@ describe('what people read', () => {
     expect(widths).toHaveLength(2);
     expect(widths[1]).toBeGreaterThan(widths[0] ?? Infinity);
     expect(svg).toContain('a &lt;CPU&gt;');
+    // The row that others are compared with, and the other.
+    expect(svg.match(/>1<\/text>/g)).toHaveLength(1);
+    expect(svg.match(/>5<\/text>/g)).toHaveLength(1);
     expect(svg).not.toMatch(/NaN|Infinity/);
   });
 });
