@@ -7,7 +7,7 @@ import { setBackend, tensor3d } from '@tensorflow/tfjs-core';
 import packUrl from '../../models/face.bitmarks?url';
 import { planGraph } from '../../src/engine/planner';
 import { createFloatGraph } from '../../src/engine/tfjs/float_graph';
-import type { DotVariant } from '../../src/engine/webgpu/kernels/conv2d';
+import type { WebgpuKernelName } from '../../src/engine/backend';
 import { openWebgpuEngine } from '../../src/engine/webgpu/webgpu_backend';
 import { goldenImage } from '../../src/model/golden';
 import { parsePack } from '../../src/model/pack';
@@ -37,13 +37,13 @@ interface Contestant {
 const ROUNDS = 5;
 const FRAMES = 200;
 const FRAME_SIDE = 256;
-const VARIANTS: readonly DotVariant[] = ['dot4', 'shift'];
+const VARIANTS: readonly WebgpuKernelName[] = ['dot4', 'shift', 'bitplanes', 'subgroup', 'storage'];
 
 async function measure(): Promise<WebgpuMeasurement> {
   const model = parsePack(new Uint8Array(await (await fetch(packUrl)).arrayBuffer()));
   const contestants: Contestant[] = [];
   for (const variant of VARIANTS) {
-    const engine = await openWebgpuEngine(undefined, { forceShift: variant === 'shift' });
+    const engine = await openWebgpuEngine(undefined, { kernels: [variant] });
     const compiled = await engine.compile(model, planGraph(model));
     const input = { kind: 'crop', data: goldenImage(model) } as const;
     contestants.push(
