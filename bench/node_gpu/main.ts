@@ -55,7 +55,7 @@ if (adapter === null) {
 const { vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize } =
   adapter.info;
 console.log(`adapter: ${[vendor, architecture, device, description].filter(Boolean).join(', ')}`);
-console.log(`subgroups: ${subgroupMinSize ?? '-'}..${subgroupMaxSize ?? '-'}`);
+console.log(`subgroups: ${subgroupMinSize}..${subgroupMaxSize}`);
 
 let wrong = 0;
 for (const name of given.packs.split(',')) {
