@@ -1,7 +1,8 @@
 /**
  * The face network on WebGPU in Chromium on SwiftShader: each kernel variant, the same graph in float on stock tfjs-webgpu, and
- * what a frame leaves on the heap. `node scripts/run.mjs bench/webgpu/main.ts`; page.ts measures.
+ * what a frame leaves on the heap. `node scripts/run.mjs bench/webgpu/main.ts`, or with a pattern of rows; page.ts measures.
  */
+import process from 'node:process';
 import { chromium } from 'playwright-core';
 import { createServer } from 'vite';
 import { COMMON_FLAGS, GPU_FLAGS, requireChromium } from '../../scripts/chromium.mjs';
@@ -25,17 +26,20 @@ try {
   page.on('pageerror', (error) => {
     console.error(error);
   });
-  await page.goto(`${server.resolvedUrls?.local[0] ?? ''}bench/webgpu/index.html`);
+  const rows = encodeURIComponent(process.argv[2] ?? '');
+  await page.goto(`${server.resolvedUrls?.local[0] ?? ''}bench/webgpu/index.html?rows=${rows}`, {
+    waitUntil: 'commit',
+  });
   const ready = await page.waitForFunction(
     (): unknown => Reflect.get(globalThis, 'measured'),
     null,
-    { timeout: 300_000 },
+    { timeout: 900_000 },
   );
   const { speeds, heapBytes, frames } = (await ready.jsonValue()) as WebgpuMeasurement;
   for (const { name, medianMs, bestMs, ratio } of speeds) {
     console.log(
       `${name.padEnd(24)} median ${medianMs.toFixed(1).padStart(8)} ms, best ${bestMs.toFixed(1).padStart(8)} ms, ` +
-        `float takes ${ratio.toFixed(1)} times as long (median of the rounds)`,
+        `${ratio.toFixed(2)} times as long as the first (median of the rounds)`,
     );
   }
   console.log(`heap: ${(heapBytes / frames).toFixed(0)} bytes a frame over ${frames} frames`);

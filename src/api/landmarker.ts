@@ -216,6 +216,7 @@ export async function connect(
       backend: options.backend,
       wasmUrls: urls.wasm,
       webgpuUrl: urls.webgpu,
+      webgpuKernels: options.webgpuKernels,
       wasmThreads: { urls: urls.wasmThreads, helperUrl: workerUrl, count: options.threads },
       selfTest: options.selfTest,
       cache: options.cache,

@@ -3,7 +3,14 @@
  * calls; reads no DOM.
  */
 import { BitmarksError } from '../errors';
-import type { BackendChoice, DetectOptions, LoadProgress } from '../protocol/service';
+import {
+  WEBGPU_TILES,
+  WEBGPU_VARIANTS,
+  type BackendChoice,
+  type DetectOptions,
+  type LoadProgress,
+  type WebgpuKernelName,
+} from '../protocol/service';
 
 /** 'auto' takes the best backend that runs here; a name takes that one or fails. 'GPU' is 'auto', 'CPU' is 'wasm'. */
 export type Delegate = BackendChoice | 'GPU' | 'CPU';
@@ -50,6 +57,12 @@ export interface LandmarkerOptions {
    * there is one, and info.device says why.
    */
   readonly threads?: number | undefined;
+  /**
+   * Convolution kernels that the WebGPU engine takes before those that it expects to be fastest, best first: a variant ('dot4',
+   * 'shift', 'bitplanes', 'subgroup', 'storage'), or a variant with a tile ('dot4_4x4'). The results are the same bits. A kernel
+   * that cannot run is left out: info.kernels names what runs, info.device what the GPU cannot. Default: none.
+   */
+  readonly webgpuKernels?: readonly WebgpuKernelName[] | undefined;
   /**
    * Keep copies of packs and WASM modules (Cache API) for visits without a network. A new release on the server is still seen
    * at once. Default true.
@@ -113,6 +126,7 @@ export interface ResolvedOptions {
   readonly detect: DetectOptions;
   readonly selfTest: boolean;
   readonly threads: number | null;
+  readonly webgpuKernels: readonly WebgpuKernelName[];
   readonly cache: boolean;
   readonly assetBase: string | null;
   readonly workerUrl: string | null;
@@ -123,6 +137,10 @@ export interface ResolvedOptions {
 const MAX_SUBJECTS = 16;
 const MAX_THREADS = 16;
 const MAX_REFINEMENTS = 1;
+const WEBGPU_KERNELS: readonly WebgpuKernelName[] = WEBGPU_VARIANTS.flatMap((variant) => [
+  variant,
+  ...WEBGPU_TILES.map((tile) => `${variant}_${tile}` as const),
+]);
 const VARIANTS: readonly ModelVariant[] = ['standard', 'full'];
 const BACKENDS: Readonly<Record<Delegate, BackendChoice>> = {
   auto: 'auto',
@@ -144,6 +162,7 @@ const NAMES = [
   'smoothing',
   'selfTest',
   'threads',
+  'webgpuKernels',
   'cache',
   'assetBase',
   'workerUrl',
@@ -204,6 +223,7 @@ export function resolveOptions(
     },
     selfTest: given.flag('selfTest') ?? true,
     threads: given.count('threads', 1, MAX_THREADS),
+    webgpuKernels: given.kernels('webgpuKernels') ?? [],
     cache: given.flag('cache') ?? true,
     assetBase: given.url('assetBase'),
     workerUrl: given.url('workerUrl'),
@@ -255,6 +275,19 @@ class OptionReader {
   score(name: string): number | null {
     return this.#read(name, 'a number from 0 to 1', (value): value is number =>
       within(value, 0, 1),
+    );
+  }
+
+  kernels(name: string): readonly WebgpuKernelName[] | null {
+    const isArray = (value: unknown): value is readonly unknown[] => Array.isArray(value);
+    const list = this.#read(name, 'an array of names of kernels', isArray);
+    return (
+      list?.map((value) => {
+        const known = WEBGPU_KERNELS.find((kernel) => kernel === value);
+        if (known !== undefined) return known;
+        const expected = `${WEBGPU_VARIANTS.join(', ')}, or one of them with a tile: ${WEBGPU_TILES.map((tile) => `_${tile}`).join(', ')}`;
+        throw invalid(`an entry of ${this.#prefix}${name}`, value, expected);
+      }) ?? null
     );
   }
 

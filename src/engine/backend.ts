@@ -96,9 +96,21 @@ export interface BackendOptions {
    * (default), by a measurement of some 40 ms, or these names first.
    */
   readonly wasmKernels?: 'measured' | 'expected' | readonly string[];
+  /**
+   * Convolution kernels for the WebGPU engine to take before those that it expects to be fastest, best first. One that cannot
+   * run a step is left out there; where it can run none, the backend's `device` says why.
+   */
+  readonly webgpuKernels?: readonly WebgpuKernelName[];
   /** GPU to prefer. */
   readonly powerPreference?: 'low-power' | 'high-performance';
 }
+
+/** How a convolution is computed on WebGPU (src/engine/webgpu/kernels). */
+export type WebgpuVariant = 'dot4' | 'shift' | 'bitplanes' | 'subgroup' | 'storage';
+/** Output pixels and channels that one invocation computes. */
+export type WebgpuTile = '4x8' | '8x4' | '4x4' | '2x4' | '1x4';
+/** A variant with any of its tiles, or with one of them. */
+export type WebgpuKernelName = WebgpuVariant | `${WebgpuVariant}_${WebgpuTile}`;
 
 /** How the WASM engine runs on several threads, where page and engine allow it; else it runs on one. */
 export interface WasmThreads {

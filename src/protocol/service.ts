@@ -1,11 +1,20 @@
 /**
- * The worker's service as the main thread sees it through Comlink. Types, and the version that both sides compare.
+ * The worker's service as the main thread sees it through Comlink. Types, the names that both sides know, and the version that
+ * they compare.
  */
 import type { LandmarkResult } from './result';
 import type { WireService } from './wire_errors';
 
 /** Raised with every change of the messages between script and worker, which may be cached apart from each other. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
+
+/** Convolution kernels of the WebGPU engine; src/engine/backend.ts says what the names mean. */
+export const WEBGPU_VARIANTS = ['dot4', 'shift', 'bitplanes', 'subgroup', 'storage'] as const;
+/** Output pixels x channels that one invocation computes. */
+export const WEBGPU_TILES = ['4x8', '8x4', '4x4', '2x4', '1x4'] as const;
+type WebgpuVariant = (typeof WEBGPU_VARIANTS)[number];
+/** A variant, or a variant with one of the tiles. */
+export type WebgpuKernelName = WebgpuVariant | `${WebgpuVariant}_${(typeof WEBGPU_TILES)[number]}`;
 
 export type BackendChoice = 'auto' | 'webgpu' | 'wasm' | 'reference';
 export type TaskName = 'face' | 'pose';
@@ -24,6 +33,8 @@ export interface LoadRequest {
   readonly wasmUrls: { readonly simd128: string; readonly relaxed: string };
   /** Absolute URL of the WebGPU engine's own file (workers/webgpu_engine.ts); fetched only where that engine is tried. */
   readonly webgpuUrl: string;
+  /** Kernels to take before those expected to be fastest, best first. */
+  readonly webgpuKernels?: readonly WebgpuKernelName[];
   readonly wasmVariant?: 'simd128' | 'relaxed';
   /** Threads of the WASM engine, as src/engine/backend.ts says; absent: one. */
   readonly wasmThreads?: {

@@ -70,6 +70,7 @@ export function createRealService(): LandmarkService {
 function engineOf({
   wasmUrls,
   webgpuUrl,
+  webgpuKernels,
   wasmVariant,
   wasmThreads,
   cache,
@@ -78,6 +79,7 @@ function engineOf({
     wasmUrls,
     webgpuUrl,
     cache,
+    ...(webgpuKernels === undefined ? {} : { webgpuKernels }),
     ...(wasmVariant === undefined ? {} : { wasmVariant }),
     ...(wasmThreads === undefined ? {} : { wasmThreads }),
   };

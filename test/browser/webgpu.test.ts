@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { WebgpuKernelName } from '../../src/engine/backend';
 import { planGraph } from '../../src/engine/planner';
 import { createReferenceBackend } from '../../src/engine/reference/reference_backend';
 import { createWebgpuBackend, type WebgpuEngine } from '../../src/engine/webgpu/webgpu_backend';
@@ -22,16 +23,23 @@ const CROP_SIZE = 24;
 let engine: WebgpuEngine;
 
 beforeAll(async () => {
-  engine = await openVariant('dot4');
+  engine = await openVariant();
 });
 afterAll(() => engine.close());
 
-test('Chromium has packed dot products, so its default kernels use them', async () => {
+test('Chromium has packed dot products and subgroups, so no kernel is refused', async () => {
+  const named = await openVariant('subgroup', 'dot4', 'storage');
+  expect(named.device).toMatch(/swiftshader$/);
+  expect(named.gpuDevice.features.has('subgroups')).toBe(true);
+  named.close();
+});
+
+test('default kernels use packed dot products', async () => {
   const backend = await createWebgpuBackend({ wasmUrls: { simd128: '', relaxed: '' } });
   const builder = new ModelBuilder(4, 4);
   const model = builder.build([builder.conv(builder.image, { outChannels: 1, encoding: 'i8' })]);
   const compiled = await backend.compile(model, planGraph(model));
-  expect(compiled.kernels).toEqual(['conv2d_i8_dot4']);
+  expect(compiled.kernels).toEqual(['conv2d_i8_dot4_4x4']);
   expect(backend.device).toContain('swiftshader');
   backend.close();
 });
@@ -43,22 +51,31 @@ test.each([...CONV2D_CASES, ...MAX_POOL2D_CASES])('$name', async ({ build, image
     data: image(model),
   });
   expect(difference).toBeNull();
-  expect(kernels).toEqual(expectedKernels(model, 'dot4'));
+  expect(kernels).toEqual(expectedKernels(model));
 });
 
-describe.each([
-  ['dot4', 60],
-  ['shift', 20],
-] as const)('%s', (variant, numRuns) => {
-  test(`${numRuns} random graphs`, async () => {
-    const own = await openVariant(variant);
+// Every variant by name, and every other tile of those whose texts differ in more than a function.
+describe.each<[numRuns: number, ...names: WebgpuKernelName[]]>([
+  [60],
+  [20, 'dot4'],
+  [20, 'shift'],
+  [60, 'bitplanes'],
+  [40, 'subgroup'],
+  [10, 'storage'],
+  ...(['4x8', '8x4', '2x4', '1x4'] as const).flatMap((tile) => [
+    [12, `bitplanes_${tile}`, `subgroup_${tile}`] as [number, ...WebgpuKernelName[]],
+    [8, `dot4_${tile}`] as [number, ...WebgpuKernelName[]],
+  ]),
+])('%i random graphs', (numRuns, ...names) => {
+  test(names.join(', ') || 'default kernels', async () => {
+    const own = await openVariant(...names);
     let compared = 0;
     await fc.assert(
       fc.asyncProperty(modelArbitrary(), fc.nat(), async (model, seed) => {
         const data = randomImage(model, seed);
         const result = await compareWithReference(own, model, { kind: 'crop', data });
         expect(result.difference).toBeNull();
-        expect(result.kernels).toEqual(expectedKernels(model, variant));
+        expect(result.kernels).toEqual(expectedKernels(model, ...names));
         compared++;
       }),
       // Another seed than in Node: other graphs.
@@ -97,6 +114,6 @@ test('the face pack keeps its golden promise', async () => {
   const { data } = await compiled.run({ kind: 'crop', data: goldenImage(model) });
   const last = model.graph.outputs.length - 1;
   expect(() => checkGolden(model, last, data, 'webgpu')).not.toThrow();
-  expect(compiled.kernels).toEqual(expectedKernels(model, 'dot4'));
+  expect(compiled.kernels).toEqual(expectedKernels(model));
   compiled.close();
 });

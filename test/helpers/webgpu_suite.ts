@@ -2,25 +2,41 @@
  * What the WebGPU tests of Node and of Chromium share: opening an engine of a variant, and comparing models with the
  * reference value by value. Asserts nothing.
  */
-import type { Backend, CompiledModel, EngineInput, Heatmaps } from '../../src/engine/backend';
+import type {
+  Backend,
+  CompiledModel,
+  EngineInput,
+  Heatmaps,
+  WebgpuKernelName,
+} from '../../src/engine/backend';
 import { planGraph } from '../../src/engine/planner';
 import { createReferenceBackend } from '../../src/engine/reference/reference_backend';
 import { openWebgpuEngine, type WebgpuEngine } from '../../src/engine/webgpu/webgpu_backend';
-import type { DotVariant } from '../../src/engine/webgpu/kernels/conv2d';
 import { sumHeatmaps } from '../../src/model/heatmap_sums';
 import type { Model } from '../../src/model/types';
 
-export const VARIANTS: readonly DotVariant[] = ['dot4', 'shift'];
+/** Up to here layers with weights of one bit take bit planes unless another kernel is asked for. */
+const FEW_INPUT_BITS = 4;
 
-export function openVariant(variant: DotVariant): Promise<WebgpuEngine> {
-  return openWebgpuEngine(undefined, { forceShift: variant === 'shift' });
+/** An engine that takes kernels of these names first; without names, those that it expects to be best. */
+export function openVariant(...kernels: readonly WebgpuKernelName[]): Promise<WebgpuEngine> {
+  return openWebgpuEngine(undefined, { kernels });
 }
 
-/** Kernel names that the plan's steps must get on WebGPU. */
-export function expectedKernels(model: Model, variant: DotVariant): readonly string[] {
-  return planGraph(model).steps.map((step) =>
-    step.kind === 'conv2d' ? `conv2d_${step.node.encoding}_${variant}` : step.kind,
-  );
+/** Kernel names that the plan's steps must get on SwiftShader from an engine of these names. */
+export function expectedKernels(
+  model: Model,
+  ...names: readonly WebgpuKernelName[]
+): readonly string[] {
+  return planGraph(model).steps.map((step) => {
+    if (step.kind !== 'conv2d') return step.kind;
+    const { node, source } = step;
+    const takesBits = node.encoding === 'b1' && source.kind === 'parts';
+    const named = names.find((name) => takesBits || !name.startsWith('bitplanes'));
+    const expected = takesBits && source.inputBits <= FEW_INPUT_BITS ? 'bitplanes' : 'dot4';
+    const [variant, tile = '4x4'] = (named ?? expected).split('_');
+    return `conv2d_${node.encoding}_${variant ?? ''}_${tile}`;
+  });
 }
 
 export interface Comparison {

@@ -1,4 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { CONV_VARIANTS } from '../../src/engine/webgpu/kernels/conv2d_candidates';
+import { TILE_NAMES } from '../../src/engine/webgpu/kernels/tile';
+import { WEBGPU_TILES, WEBGPU_VARIANTS } from '../../src/protocol/service';
 import { FACE_OPTIONS, POSE_OPTIONS, resolveOptions, resolveSignal } from '../../src/api/options';
 
 const warnings: string[] = [];
@@ -25,6 +28,7 @@ const DEFAULTS = {
   },
   selfTest: true,
   threads: null,
+  webgpuKernels: [],
   cache: true,
   assetBase: null,
   workerUrl: null,
@@ -76,6 +80,7 @@ describe('resolveOptions', () => {
     [{ smoothing: false }, { detect: { ...DEFAULTS.detect, smoothing: false } }],
     [{ selfTest: false }, { selfTest: false }],
     [{ threads: 2 }, { threads: 2 }],
+    [{ webgpuKernels: ['bitplanes', 'dot4_8x4'] }, { webgpuKernels: ['bitplanes', 'dot4_8x4'] }],
     [{ cache: false }, { cache: false }],
     [{ assetBase: new URL('https://cdn.test/x') }, { assetBase: 'https://cdn.test/x' }],
     [{ workerUrl: '/w.js' }, { workerUrl: '/w.js' }],
@@ -94,6 +99,12 @@ describe('resolveOptions', () => {
     [{ numFaces: 1.5 }, 'numFaces is 1.5, expected a whole number from 1 to 16'],
     [{ numFaces: '2' }, "numFaces is '2', expected a whole number from 1 to 16"],
     [{ threads: 17 }, 'threads is 17, expected a whole number from 1 to 16'],
+    [{ webgpuKernels: 'dot4' }, "webgpuKernels is 'dot4', expected an array of names of kernels"],
+    [
+      { webgpuKernels: ['dot4', 'dot4_3x3'] },
+      "an entry of webgpuKernels is 'dot4_3x3', expected dot4, shift, bitplanes, subgroup, storage, or one of them with a tile: " +
+        '_4x8, _8x4, _4x4, _2x4, _1x4',
+    ],
     [{ minTrackingConfidence: 50 }, 'minTrackingConfidence is 50, expected a number from 0 to 1'],
     [
       { minFaceDetectionConfidence: NaN },
@@ -173,4 +184,9 @@ describe('resolveSignal', () => {
     expect(resolveSignal({ signal })).toBe(signal);
     expect(() => resolveSignal({ signal: 1 })).toThrow('signal is 1, expected an AbortSignal');
   });
+});
+
+it('the names of WebGPU kernels are those that the engine has', () => {
+  expect(WEBGPU_VARIANTS).toEqual(CONV_VARIANTS);
+  expect(WEBGPU_TILES).toEqual(TILE_NAMES);
 });

@@ -71,7 +71,7 @@ test('names its kernels on every backend', () => {
   expect([...network.kernels.keys()]).toEqual([host.name, 'wasm', 'cpu']);
   expect(network.kernels.get(host.name)).toEqual(
     planGraph(model).steps.map((step) =>
-      step.kind === 'conv2d' ? `conv2d_${step.node.encoding}_dot4` : step.kind,
+      step.kind === 'conv2d' ? `conv2d_${step.node.encoding}_dot4_4x4` : step.kind,
     ),
   );
   for (const name of network.kernels.keys()) {

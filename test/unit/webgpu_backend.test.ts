@@ -6,7 +6,7 @@ import { engine as tfjsEngine, findBackend } from '@tensorflow/tfjs-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { planGraph } from '../../src/engine/planner';
 import { createReferenceBackend } from '../../src/engine/reference/reference_backend';
-import { createWebgpuBackend, type WebgpuEngine } from '../../src/engine/webgpu/webgpu_backend';
+import { createWebgpuBackend, WebgpuEngine } from '../../src/engine/webgpu/webgpu_backend';
 import type { Model } from '../../src/model/types';
 import { frameBytes } from '../cases/crop';
 import { installDawn, removeDawn } from '../helpers/dawn';
@@ -113,6 +113,21 @@ describe('life', () => {
     expect(tfjsEngine().registryFactory[host?.name ?? '']?.priority).toBeLessThan(0);
     engine.close();
     expect(findBackend(host?.name ?? '')).toBeNull();
+  });
+
+  test('says which kernels that were asked for the device cannot run, and runs others', async () => {
+    const { gpuDevice } = engine;
+    const info = { vendor: 'a', architecture: 'gpu' } as GPUAdapterInfo;
+    const traits = { hasPackedDot: true, subgroupSize: 0, workgroupSize: 64, isSoftware: true };
+    const kernels = ['subgroup', 'storage'] as const;
+    const without = new WebgpuEngine({ device: gpuDevice, info, traits }, null, { kernels });
+    expect(without.device).toBe('a gpu (subgroup: this GPU offers no subgroups to shaders)');
+    const model = smallModel();
+    const compiled = await without.compile(model, planGraph(model));
+    expect(compiled.kernels).toContain('conv2d_b1_storage_4x4');
+    const expected = await (await createReferenceBackend()).compile(model, planGraph(model));
+    expect(await compiled.run(frameInput())).toEqual(await expected.run(frameInput()));
+    without.close();
   });
 
   test('a frame is one submission and one read-back, whatever the graph', async () => {

@@ -17,8 +17,10 @@ beforeAll(installDawn);
 afterAll(removeDawn);
 
 test.each([
-  ['dot4', 500],
+  ['dot4', 300],
   ['shift', 100],
+  ['bitplanes', 300],
+  ['subgroup', 100],
 ] as const)('%s: %i random graphs', { timeout: 300_000 }, async (variant, numRuns) => {
   const engine = await openVariant(variant);
   let compared = 0;

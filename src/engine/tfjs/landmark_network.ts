@@ -20,7 +20,7 @@ import type { Backend, CompiledModel } from '../backend';
 import { planGraph, type Plan } from '../planner';
 import { TensorPort } from '../webgpu/tensor_port';
 import { WebgpuEngine } from '../webgpu/webgpu_backend';
-import { findGpu, hasPackedDot } from '../webgpu/webgpu_device';
+import { findGpu, traitsOf } from '../webgpu/webgpu_device';
 
 /** Where a network is to run. */
 export interface NetworkTarget {
@@ -150,8 +150,10 @@ function isWebgpuBackend(host: unknown): host is WebGPUBackend {
 }
 
 async function prepareWebgpu(host: WebGPUBackend, model: Model, plan: Plan): Promise<Prepared> {
+  const { device } = host;
+  const info = device.adapterInfo;
   const borrowed = new WebgpuEngine(
-    { device: host.device, info: host.device.adapterInfo, hasPackedDot: hasPackedDot(findGpu()) },
+    { device, info, traits: traitsOf(device, info, findGpu()) },
     null,
   );
   const compiled = await borrowed.compile(model, plan);

@@ -7,7 +7,7 @@ import type { Model, NormTensor, WeightTensor } from '../../model/types';
 import type { ConvStep, Plan, PlanStep } from '../planner';
 import { channelWords, WORD_CHANNELS, type ChannelWord } from './channel_words';
 import { activationWords } from './kernels/activation_planes';
-import { channelPairs, type StepPlacement } from './kernels/kernel';
+import { channelPairs, type OperandForm, type StepPlacement } from './kernels/kernel';
 import { texelCount, type UnpackParams } from './kernels/unpack_weights';
 
 export interface ModelLayout {
@@ -31,17 +31,23 @@ export interface ModelLayout {
   readonly texels: number;
 }
 
-export function layoutModel(model: Model, plan: Plan): ModelLayout {
+/** `forms`: how each step's operands lie; steps without one read features. */
+export function layoutModel(
+  model: Model,
+  plan: Plan,
+  forms: readonly (OperandForm | null)[],
+): ModelLayout {
   const features = placeFeatures(plan);
   const featureBase = (buffer: number): number => at(features.bases, buffer, 'buffer');
   const weights = new WeightLayout(model);
   const table: number[] = [];
-  const placements = plan.steps.map((step): StepPlacement => {
-    if (step.kind !== 'conv2d') {
+  const placements = plan.steps.map((step, index): StepPlacement => {
+    const form = forms[index] ?? null;
+    if (step.kind !== 'conv2d' || form === null) {
       return { featureBase, tableBase: 0, weightBase: 0, normShift: 0 };
     }
     const words = channelWords(step);
-    const weightBase = weights.place(step, words);
+    const weightBase = weights.place(step, words, form);
     const tableBase = table.length / 4;
     if (step.source.kind === 'image') return { featureBase, tableBase, weightBase, normShift: 0 };
     const norm = find(model.norms, step.source.norm, step.name);
@@ -51,7 +57,9 @@ export function layoutModel(model: Model, plan: Plan): ModelLayout {
   return {
     featureWords: features.words,
     activationWords: Math.max(
-      ...plan.steps.map((step) => (step.kind === 'conv2d' ? activationWords(step) : 0)),
+      ...plan.steps.map((step, index) =>
+        step.kind === 'conv2d' ? activationWords(step, forms[index] ?? 'bytes') : 0,
+      ),
     ),
     outputBase: featureBase(plan.outputBuffer),
     placements,
@@ -113,9 +121,9 @@ class WeightLayout {
   }
 
   /** First texel of the step's weights. */
-  place(step: ConvStep, words: readonly ChannelWord[]): number {
+  place(step: ConvStep, words: readonly ChannelWord[], form: OperandForm): number {
     const name = step.node.weight;
-    const key = JSON.stringify([name, words.map(({ channels }) => channels)]);
+    const key = JSON.stringify([name, form, words.map(({ channels }) => channels)]);
     const known = this.placed.get(key);
     if (known !== undefined) return known.texelBase;
     const weight = find(this.model.weights, name, step.name);
@@ -125,9 +133,10 @@ class WeightLayout {
       texelBase: this.texels,
       mapBase: this.wordMap.length,
       words: words.length,
+      form,
     };
     for (const word of words) this.wordMap.push((word.channels << 16) | word.firstChannel);
-    this.texels += texelCount(weight, words.length);
+    this.texels += texelCount(weight, words.length, form);
     this.placed.set(key, params);
     return params.texelBase;
   }

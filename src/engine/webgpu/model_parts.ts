@@ -46,14 +46,17 @@ export async function buildParts(
   plan: Plan,
 ): Promise<ModelParts> {
   const { device, traits, pipelines } = context;
-  const layout = layoutModel(model, plan);
-  const steps = plan.steps.map((step) => selectKernels(step, traits));
+  const steps = plan.steps.map((step) => selectKernels(step, traits, context.preferred));
+  const forms = steps.map(({ form }) => form);
+  const layout = layoutModel(model, plan, forms);
   const dispatches = plan.steps.flatMap((step, index) => {
     const stages = steps[index];
     const placement = layout.placements[index];
     if (stages === undefined || placement === undefined) return [];
     const { activations, main } = stages;
-    const isMade = activations === null || sharesActivations(plan.steps[index - 1], step);
+    const isMade =
+      activations === null ||
+      (stages.form === forms[index - 1] && sharesActivations(plan.steps[index - 1], step));
     return (isMade ? [main] : [activations, main]).map((kernel) => ({
       kernel,
       ...kernel.dispatch(placement),
@@ -66,7 +69,12 @@ export async function buildParts(
   );
   const buffers = makeBuffers(memory, layout, plan.inputShape, dispatches);
   const [weights, crop, summer, compiled] = await Promise.all([
-    uploadWeights(memory, pipelines, layout),
+    uploadWeights(
+      memory,
+      pipelines,
+      layout,
+      steps.some(({ readsWeightBuffer }) => readsWeightBuffer),
+    ),
     FrameCrop.create(memory, pipelines, buffers.image, plan.inputShape),
     HeatmapSummer.create(memory, pipelines, model, {
       features: buffers.features,
@@ -83,9 +91,11 @@ export async function buildParts(
       { binding: 0, resource: { buffer: features } },
       { binding: 1, resource: { buffer: table } },
       { binding: 2, resource: { buffer: uniforms, size: UNIFORM_SLOT_BYTES } },
-      { binding: 3, resource: weights.createView() },
+      { binding: 3, resource: weights.texture.createView() },
       { binding: 4, resource: { buffer: image } },
       { binding: 5, resource: { buffer: activations } },
+      // Something must be bound where no kernel reads it.
+      { binding: 6, resource: { buffer: weights.buffer ?? table } },
     ],
   });
   return {
@@ -103,7 +113,7 @@ export async function buildParts(
     image,
     outputBase: layout.outputBase,
     bytes: {
-      weights: weights.width * weights.height * 16 + table.size + uniforms.size,
+      weights: weights.bytes + table.size + uniforms.size,
       activations: features.size + image.size + activations.size,
     },
   };

@@ -3,25 +3,25 @@
  * files beside this one.
  */
 import type { Model } from '../../model/types';
-import type { Backend, BackendFactory } from '../backend';
+import type { Backend, BackendFactory, WebgpuKernelName } from '../backend';
 import type { Plan } from '../planner';
 import { hostDevice, type TfjsHost } from '../tfjs/webgpu_host';
 import { DeviceHealth } from './device_health';
 import { GpuMemory, type GpuMemoryCount } from './gpu_memory';
+import { kernelRefusals } from './kernels/conv2d_candidates';
 import { PipelineCache } from './pipeline_cache';
 import { requestWebgpuDevice, type WebgpuDevice } from './webgpu_device';
 import type { FrameCounters, WebgpuContext } from './webgpu_context';
 import { WebgpuModel } from './webgpu_model';
 
-/** For tests and for the tfjs bridge. */
 export interface WebgpuEngineOptions {
-  /** Take the shift kernels even where WGSL has dot4I8Packed. */
-  readonly forceShift?: boolean;
+  /** As BackendOptions.webgpuKernels. */
+  readonly kernels?: readonly WebgpuKernelName[];
 }
 
 /** Makes the WebGPU backend on a device of its own, which is hosted by a tfjs WebGPUBackend. */
-export const createWebgpuBackend: BackendFactory = async ({ powerPreference }) =>
-  openWebgpuEngine(powerPreference);
+export const createWebgpuBackend: BackendFactory = async ({ powerPreference, webgpuKernels }) =>
+  openWebgpuEngine(powerPreference, webgpuKernels === undefined ? {} : { kernels: webgpuKernels });
 
 /** The same with access to what the Backend contract does not show. */
 export async function openWebgpuEngine(
@@ -35,7 +35,7 @@ export async function openWebgpuEngine(
 export class WebgpuEngine implements Backend {
   readonly name = 'webgpu';
   readonly lost: Promise<string>;
-  /** GPU vendor and architecture, as far as the browser tells. */
+  /** GPU vendor and architecture, as far as the browser tells, and why kernels that were asked for cannot run on it. */
   readonly device: string;
   readonly gpuDevice: GPUDevice;
   /** The tfjs backend that the device belongs to; null when the device is borrowed from one. */
@@ -45,18 +45,21 @@ export class WebgpuEngine implements Backend {
   private closed = false;
 
   constructor(
-    { device, info, hasPackedDot }: WebgpuDevice,
+    { device, info, traits }: WebgpuDevice,
     host: TfjsHost | null,
-    options: WebgpuEngineOptions = {},
+    { kernels = [] }: WebgpuEngineOptions = {},
   ) {
     this.gpuDevice = device;
-    this.device = [info.vendor, info.architecture].filter((part) => part !== '').join(' ');
+    const name = [info.vendor, info.architecture].filter((part) => part !== '').join(' ');
+    const refusals = kernelRefusals(kernels, traits);
+    this.device = refusals.length === 0 ? name : `${name} (${refusals.join('; ')})`;
     this.host = host;
     const health = new DeviceHealth(device, host === null);
     this.lost = health.lost;
     this.context = {
       device,
-      traits: { hasPackedDot: hasPackedDot && options.forceShift !== true },
+      traits,
+      preferred: kernels,
       memory: new GpuMemory(device),
       pipelines: new PipelineCache(device),
       health,

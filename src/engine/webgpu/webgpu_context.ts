@@ -1,6 +1,7 @@
 /**
  * What a compiled model takes from the engine that compiles it. Types only.
  */
+import type { WebgpuKernelName } from '../backend';
 import type { DeviceHealth } from './device_health';
 import type { GpuMemory } from './gpu_memory';
 import type { DeviceTraits } from './kernels/kernel';
@@ -15,6 +16,8 @@ export interface FrameCounters {
 export interface WebgpuContext {
   readonly device: GPUDevice;
   readonly traits: DeviceTraits;
+  /** Names of convolution kernels to take before others. */
+  readonly preferred: readonly WebgpuKernelName[];
   readonly memory: GpuMemory;
   readonly pipelines: PipelineCache;
   readonly health: DeviceHealth;

@@ -3,13 +3,13 @@
  * device is used for is decided elsewhere.
  */
 import { BitmarksError } from '../../errors';
+import type { DeviceTraits } from './kernels/kernel';
 
 /** A device and what the kernels must know of it. The caller destroys the device. */
 export interface WebgpuDevice {
   readonly device: GPUDevice;
   readonly info: GPUAdapterInfo;
-  /** WGSL has dot4I8Packed here. */
-  readonly hasPackedDot: boolean;
+  readonly traits: DeviceTraits;
 }
 
 /**
@@ -26,8 +26,13 @@ const RAISED_LIMITS = [
   'maxComputeWorkgroupsPerDimension',
 ] as const satisfies readonly (keyof GPUSupportedLimits)[];
 
-/** Taken where present: tfjs times its kernels with the first and draws with the second. */
-const WANTED_FEATURES = ['timestamp-query', 'bgra8unorm-storage'] as const;
+/** Taken where present: tfjs times its kernels with the first and draws with the second, our kernels use the third. */
+const WANTED_FEATURES = ['timestamp-query', 'bgra8unorm-storage', 'subgroups'] as const;
+
+/** Adapters that compute on the CPU, in case they do not call themselves fallbacks. */
+const SOFTWARE = ['swiftshader', 'llvmpipe'];
+/** Invocations of a workgroup where subgroups are not larger. */
+const WORKGROUP_SIZE = 64;
 
 /** Throws 'backend/unavailable' with the reason: no WebGPU, an insecure context, or no adapter. */
 export async function requestAdapter(powerPreference?: GPUPowerPreference): Promise<GPUAdapter> {
@@ -54,12 +59,29 @@ export async function requestWebgpuDevice(
       requiredLimits: Object.fromEntries(RAISED_LIMITS.map((name) => [name, adapter.limits[name]])),
     }),
   );
-  return { device, info: adapter.info, hasPackedDot: hasPackedDot(findGpu()) };
+  return { device, info: adapter.info, traits: traitsOf(device, adapter.info, findGpu()) };
 }
 
-/** Whether shaders of this browser may call dot4I8Packed. */
-export function hasPackedDot(gpu: GPU): boolean {
-  return gpu.wgslLanguageFeatures.has('packed_4x8_integer_dot_product');
+/** What kernels may count on. Browsers that know no subgroups leave their sizes out of `info`. */
+export function traitsOf(
+  device: Pick<GPUDevice, 'features' | 'limits'>,
+  info: Partial<GPUAdapterInfo>,
+  gpu: Pick<GPU, 'wgslLanguageFeatures'>,
+): DeviceTraits {
+  const hasSubgroups = device.features.has('subgroups');
+  const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX } = device.limits;
+  return {
+    hasPackedDot: gpu.wgslLanguageFeatures.has('packed_4x8_integer_dot_product'),
+    // 4 is the least that WebGPU allows.
+    subgroupSize: hasSubgroups ? (info.subgroupMinSize ?? 4) : 0,
+    workgroupSize: Math.min(
+      Math.max(WORKGROUP_SIZE, info.subgroupMaxSize ?? 0),
+      maxComputeInvocationsPerWorkgroup,
+      maxComputeWorkgroupSizeX,
+    ),
+    isSoftware:
+      info.isFallbackAdapter === true || SOFTWARE.includes(info.architecture?.toLowerCase() ?? ''),
+  };
 }
 
 /** navigator.gpu; throws 'backend/unavailable' where it is missing. */

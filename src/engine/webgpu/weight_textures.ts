@@ -12,16 +12,28 @@ import type { PipelineCache } from './pipeline_cache';
 
 /** Texels of a row of both textures. */
 const WIDTH = 2 ** WEIGHT_TEXTURE_SHIFT;
+const TEXEL_BYTES = 16;
+
+/** Unpacked weights, as unpack_weights leaves them. */
+export interface Weights {
+  /** rgba32uint */
+  readonly texture: GPUTexture;
+  /** The same texels; null where nobody asked for it. */
+  readonly buffer: GPUBuffer | null;
+  /** Of both. */
+  readonly bytes: number;
+}
 
 /**
- * The texture of signed bytes (rgba32uint, see unpack_weights). The GPU unpacks while the caller goes on.
+ * The weights in a texture, and if `inBuffer` in a storage buffer too. The GPU unpacks while the caller goes on.
  * Throws 'backend/failed' if the weights need more rows than a texture has here.
  */
 export async function uploadWeights(
   memory: GpuMemory,
   pipelines: PipelineCache,
   layout: ModelLayout,
-): Promise<GPUTexture> {
+  inBuffer: boolean,
+): Promise<Weights> {
   const { device } = memory;
   const bindGroupLayout = device.createBindGroupLayout({
     label: unpackWeights.name,
@@ -42,7 +54,9 @@ export async function uploadWeights(
     'weights',
     textureSize(layout.texels, device.limits),
     'rgba32uint',
-    GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.STORAGE_BINDING,
+    GPUTextureUsage.TEXTURE_BINDING |
+      GPUTextureUsage.STORAGE_BINDING |
+      (inBuffer ? GPUTextureUsage.COPY_SRC : 0),
   );
   writeRows(device, packed, layout.packed);
   const dispatches = layout.unpacks.map((params) => unpackWeights.dispatch(params));
@@ -70,10 +84,21 @@ export async function uploadWeights(
     pass.dispatchWorkgroups(...workgroups);
   });
   pass.end();
+  const bytes = unpacked.width * unpacked.height * TEXEL_BYTES;
+  const buffer = inBuffer
+    ? memory.buffer('weights', bytes, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST)
+    : null;
+  if (buffer !== null) {
+    encoder.copyTextureToBuffer(
+      { texture: unpacked },
+      { buffer, bytesPerRow: WIDTH * TEXEL_BYTES },
+      [unpacked.width, unpacked.height],
+    );
+  }
   device.queue.submit([encoder.finish()]);
   // Work already submitted keeps what it uses.
   for (const resource of [packed, wordMap, uniforms]) memory.destroy(resource);
-  return unpacked;
+  return { texture: unpacked, buffer, bytes: buffer === null ? bytes : 2 * bytes };
 }
 
 /** Rows of WIDTH texels that hold `texels`. */

@@ -47,7 +47,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 
 function dispatch(step: ConvStep): StepDispatch {
-  const planes = activationPlanes(step);
+  const planes = activationPlanes(step, 'bytes');
   const [height, width] = step.inputShape;
   const shift = step.source.kind === 'image' ? step.source.inputShift : 0;
   return {

@@ -2,22 +2,25 @@
  * The kernels of the WebGPU engine and which ones run a step. Adding a kernel is one file and one line here.
  */
 import { BitmarksError } from '../../../errors';
+import type { WebgpuKernelName } from '../../backend';
 import type { ConvStep, MaxPoolStep, PlanStep } from '../../planner';
-import { makeConv2dKernel } from './conv2d';
+import { conv2dCandidates, type ConvCandidate } from './conv2d_candidates';
 import { imageActivations } from './image_activations';
 import {
   KernelRefusal,
   type DeviceTraits,
+  type OperandForm,
   type StepDispatch,
   type StepKernel,
   type StepPlacement,
 } from './kernel';
 import { maxPool2d } from './max_pool2d';
 import { requantize } from './requantize';
+import { requantizeBits } from './requantize_bits';
 
 /** A kernel for one step. */
 export interface SelectedKernel {
-  /** E.g. 'conv2d_b1_dot4'. */
+  /** E.g. 'conv2d_b1_dot4_4x4'. */
   readonly name: string;
   readonly wgsl: string;
   dispatch(placement: StepPlacement): StepDispatch;
@@ -28,33 +31,58 @@ export interface SelectedStep {
   /** Makes the activations that `main` reads; null for steps that read features. */
   readonly activations: SelectedKernel | null;
   readonly main: SelectedKernel;
+  /** How `main` takes activations and weights; null for steps without. */
+  readonly form: OperandForm | null;
+  /** `main` reads weights from the buffer, not from the texture. */
+  readonly readsWeightBuffer: boolean;
 }
 
-type Candidate<S extends PlanStep> = (
-  step: S,
+/** Tried in order. */
+const ACTIVATIONS: Readonly<Record<OperandForm, readonly Select<ConvStep>[]>> = {
+  bytes: [select(requantize), select(imageActivations)],
+  bits: [select(requantizeBits)],
+};
+const MAX_POOL2D: readonly Select<MaxPoolStep>[] = [select(maxPool2d)];
+
+type Select<S extends PlanStep> = (step: S, traits: DeviceTraits) => SelectedKernel | KernelRefusal;
+
+/**
+ * The best kernels for a step; convolutions take the first of the `preferred` names that can run (conv2d_candidates.ts).
+ * Throws 'backend/failed' with every kernel's reason if none takes it.
+ */
+export function selectKernels(
+  step: PlanStep,
   traits: DeviceTraits,
-) => SelectedKernel | KernelRefusal;
-
-/** Tried in order, best first. */
-const ACTIVATIONS: readonly Candidate<ConvStep>[] = [
-  candidate(requantize),
-  candidate(imageActivations),
-];
-const CONV2D: readonly Candidate<ConvStep>[] = [
-  candidate(makeConv2dKernel('dot4')),
-  candidate(makeConv2dKernel('shift')),
-];
-const MAX_POOL2D: readonly Candidate<MaxPoolStep>[] = [candidate(maxPool2d)];
-
-/** The best kernels for a step. Throws 'backend/failed' with every kernel's reason if none takes it. */
-export function selectKernels(step: PlanStep, traits: DeviceTraits): SelectedStep {
+  preferred: readonly WebgpuKernelName[] = [],
+): SelectedStep {
   if (step.kind === 'max_pool2d') {
-    return { activations: null, main: first(MAX_POOL2D, step, traits) };
+    const main = first(MAX_POOL2D, step, traits);
+    return { activations: null, main, form: null, readsWeightBuffer: false };
   }
-  return { activations: first(ACTIVATIONS, step, traits), main: first(CONV2D, step, traits) };
+  const candidates = conv2dCandidates(step, traits, preferred);
+  const reasons: string[] = [];
+  for (const candidate of candidates) {
+    const main = selectConv2d(candidate, step, traits);
+    if (main instanceof KernelRefusal) {
+      reasons.push(`${candidate.name}: ${main.reason}`);
+      continue;
+    }
+    const { form, variant } = candidate;
+    const activations = first(ACTIVATIONS[form], step, traits);
+    return { activations, main, form, readsWeightBuffer: variant === 'storage' };
+  }
+  throw noKernel(step, reasons);
 }
 
-function candidate<S extends PlanStep, P>(kernel: StepKernel<S, P>): Candidate<S> {
+function selectConv2d(
+  { name, kernel }: ConvCandidate,
+  step: ConvStep,
+  traits: DeviceTraits,
+): SelectedKernel | KernelRefusal {
+  return select({ ...kernel, name: ({ node }) => `conv2d_${node.encoding}_${name}` })(step, traits);
+}
+
+function select<S extends PlanStep, P>(kernel: StepKernel<S, P>): Select<S> {
   return (step, traits) => {
     const params = kernel.supports(step, traits);
     if (params instanceof KernelRefusal) return params;
@@ -67,17 +95,21 @@ function candidate<S extends PlanStep, P>(kernel: StepKernel<S, P>): Candidate<S
 }
 
 function first<S extends PlanStep>(
-  candidates: readonly Candidate<S>[],
+  selects: readonly Select<S>[],
   step: S,
   traits: DeviceTraits,
 ): SelectedKernel {
   const reasons: string[] = [];
-  for (const select of candidates) {
-    const selected = select(step, traits);
+  for (const each of selects) {
+    const selected = each(step, traits);
     if (!(selected instanceof KernelRefusal)) return selected;
     reasons.push(selected.reason);
   }
-  throw new BitmarksError(
+  throw noKernel(step, reasons);
+}
+
+function noKernel(step: PlanStep, reasons: readonly string[]): BitmarksError {
+  return new BitmarksError(
     'backend/failed',
     `no WebGPU kernel for step ${JSON.stringify(step.name)} (${step.kind}): ${reasons.join('; ')}`,
   );

@@ -8,7 +8,19 @@ import type { PlanStep } from '../../planner';
 export interface DeviceTraits {
   /** dot4I8Packed may be called. */
   readonly hasPackedDot: boolean;
+  /** Least invocations of a subgroup; 0 where shaders may not use subgroups. */
+  readonly subgroupSize: number;
+  /** Invocations that a workgroup of a convolution should have. */
+  readonly workgroupSize: number;
+  /** The adapter computes on the CPU. */
+  readonly isSoftware: boolean;
 }
+
+/**
+ * How activations and weights of a convolution lie: `bytes`, four channels to a word, or `bits`, a word for each bit of 32
+ * channels.
+ */
+export type OperandForm = 'bytes' | 'bits';
 
 /** Where a step finds its data. */
 export interface StepPlacement {
@@ -59,8 +71,8 @@ export const WEIGHT_TEXTURE_SHIFT = 10;
  * Declarations that open every step kernel and match `stepBindings`. `fields` are the integers of the `step` uniform, of
  * which the dispatch gives one value each.
  */
-export function stepPrelude(fields: readonly string[]): string {
-  return `
+export function stepPrelude(fields: readonly string[], enable: 'subgroups' | null = null): string {
+  return `${enable === null ? '' : `enable ${enable};`}
 struct Step { ${fields.map((field) => `${field}: i32`).join(', ')} }
 @group(0) @binding(0) var<storage, read_write> features: array<u32>;
 @group(0) @binding(1) var<storage, read> table: array<vec4<u32>>;
@@ -68,6 +80,7 @@ struct Step { ${fields.map((field) => `${field}: i32`).join(', ')} }
 @group(0) @binding(3) var weights: texture_2d<u32>;
 @group(0) @binding(4) var<storage, read> image: array<u32>;
 @group(0) @binding(5) var<storage, read_write> activations: array<u32>;
+@group(0) @binding(6) var<storage, read> weight_buffer: array<vec4<u32>>;
 `;
 }
 
@@ -81,6 +94,7 @@ export function stepBindings(): GPUBindGroupLayoutEntry[] {
     { binding: 3, visibility, texture: { sampleType: 'uint' } },
     { binding: 4, visibility, buffer: { type: 'read-only-storage' } },
     { binding: 5, visibility, buffer: { type: 'storage' } },
+    { binding: 6, visibility, buffer: { type: 'read-only-storage' } },
   ];
 }
 

@@ -11,33 +11,39 @@
  */
 import { maxActivation } from '../../../model/graph';
 import type { ConvStep } from '../../planner';
+import { channelWordCount } from '../channel_words';
 import { activationPlanes } from './activation_planes';
 import {
   KernelRefusal,
   stepPrelude,
   uniformValues,
+  type OperandForm,
   type StepDispatch,
   type StepKernel,
   type StepPlacement,
 } from './kernel';
 
-const INVOCATIONS = 64;
-const FIELDS = [
-  ...['plane_width', 'plane_height', 'pad', 'height', 'width'],
+export const REQUANTIZE_INVOCATIONS = 64;
+export const REQUANTIZE_FIELDS = [
+  ...['plane_width', 'plane_height', 'pad', 'height', 'width', 'words'],
   ...['table_base', 'qmax', 'norm_shift'],
 ] as const;
 
 export const requantize: StepKernel<ConvStep, null> = {
-  supports: ({ source }) =>
-    source.kind === 'parts' ? null : new KernelRefusal('it reads the image, which needs no norm'),
+  supports: readsParts,
   name: () => 'requantize',
   wgsl,
   dispatch,
 };
 
+export function readsParts({ source }: ConvStep): null | KernelRefusal {
+  if (source.kind === 'parts') return null;
+  return new KernelRefusal('it reads the image, which needs no norm');
+}
+
 function wgsl(): string {
-  return `${stepPrelude(FIELDS)}
-@compute @workgroup_size(${INVOCATIONS})
+  return `${stepPrelude(REQUANTIZE_FIELDS)}${LOAD_TEXT}
+@compute @workgroup_size(${REQUANTIZE_INVOCATIONS})
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let plane_width = u32(step.plane_width);
   let plane_size = plane_width * u32(step.plane_height);
@@ -50,7 +56,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   }
   activations[id.y * plane_size + id.x] = word;
 }
+`;
+}
 
+/** `load(entry, y, x)`: four activations, a byte each, of the word that an entry of the table describes. */
+export const LOAD_TEXT = `
 fn load(entry: u32, y: u32, x: u32) -> u32 {
   // First word, words to the second pair of channels, width, upsampling.
   let place = table[entry];
@@ -66,19 +76,32 @@ fn load(entry: u32, y: u32, x: u32) -> u32 {
   return q.x | (q.y << 8u) | (q.z << 16u) | (q.w << 24u);
 }
 `;
-}
 
 function dispatch(step: ConvStep, _params: null, placement: StepPlacement): StepDispatch {
-  const planes = activationPlanes(step);
+  return requantizeDispatch(step, placement, 'bytes');
+}
+
+/** Dispatch of a kernel whose invocations make a pixel of a group of channels. */
+export function requantizeDispatch(
+  step: ConvStep,
+  placement: StepPlacement,
+  form: OperandForm,
+): StepDispatch {
+  const planes = activationPlanes(step, form);
   const [height, width] = step.inputShape;
   return {
-    workgroups: [Math.ceil((planes.width * planes.height) / INVOCATIONS), planes.words, 1],
-    uniforms: uniformValues(FIELDS, {
+    workgroups: [
+      Math.ceil((planes.width * planes.height) / REQUANTIZE_INVOCATIONS),
+      planes.words,
+      1,
+    ],
+    uniforms: uniformValues(REQUANTIZE_FIELDS, {
       plane_width: planes.width,
       plane_height: planes.height,
       pad: planes.pad,
       height,
       width,
+      words: channelWordCount(step),
       table_base: placement.tableBase,
       qmax: step.source.kind === 'parts' ? maxActivation(step.source.inputBits) : 0,
       norm_shift: placement.normShift,

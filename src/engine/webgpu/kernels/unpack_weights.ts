@@ -5,11 +5,13 @@
  *
  * Texel i of a parameter holds 4 output channels x 4 input channels: component k is output channel 4g + k, byte j is input
  * channel j of word w, where i = ((g * words + w) * kernel + kx) * kernel + ky, the order in which conv2d reads them.
- * Channels that do not exist get 0. The packed texture holds the file's bits, 32 to a texel.
+ * For conv2d_bitplanes a texel holds 4 output channels x 8 words of 4 input channels, a bit each: 1 for -1. Channels that do
+ * not exist get 0. The packed texture holds the file's bits, 32 to a texel.
  */
 import type { Encoding, WeightTensor } from '../../../model/types';
 import { WORD_CHANNELS } from '../channel_words';
-import { WEIGHT_TEXTURE_SHIFT, type Workgroups } from './kernel';
+import { WORDS_PER_BLOCK } from './activation_planes';
+import { WEIGHT_TEXTURE_SHIFT, type OperandForm, type Workgroups } from './kernel';
 
 /** One parameter in the layout that one concatenation asks for. */
 export interface UnpackParams {
@@ -21,12 +23,14 @@ export interface UnpackParams {
   /** First entry in the word map: (channels << 16) | firstChannel per word. */
   readonly mapBase: number;
   readonly words: number;
+  readonly form: OperandForm;
 }
 
 const INVOCATIONS = 64;
 /** Texels of one row of workgroups; rows go along y, because a dispatch has at most 65535 workgroups a side. */
 const ROW_TEXELS = INVOCATIONS * 1024;
 
+const WORDS_PER_TEXEL: Readonly<Record<OperandForm, number>> = { bytes: 1, bits: WORDS_PER_BLOCK };
 const BITS: Readonly<Record<Encoding, number>> = { b1: 1, t2: 2, i8: 8 };
 
 export const unpackWeights = {
@@ -37,8 +41,9 @@ export const unpackWeights = {
 } as const;
 
 /** Texels that a parameter takes. */
-export function texelCount(weight: WeightTensor, words: number): number {
-  return Math.ceil(weight.outChannels / WORD_CHANNELS) * words * weight.kernel ** 2;
+export function texelCount(weight: WeightTensor, words: number, form: OperandForm): number {
+  const columns = Math.ceil(words / WORDS_PER_TEXEL[form]);
+  return Math.ceil(weight.outChannels / WORD_CHANNELS) * columns * weight.kernel ** 2;
 }
 
 function bindings(): GPUBindGroupLayoutEntry[] {
@@ -58,7 +63,7 @@ function wgsl(): string {
 @group(0) @binding(1) var<storage, read> word_map: array<u32>;
 // parameter[0]: first packed texel, first texel, first map entry, texels
 // parameter[1]: words, kernel, input channels, output channels
-// parameter[2]: bits of a weight
+// parameter[2]: bits of a weight, words of a texel
 @group(0) @binding(2) var<uniform> parameter: array<vec4<u32>, 4>;
 @group(0) @binding(3) var unpacked: texture_storage_2d<rgba32uint, write>;
 
@@ -79,17 +84,25 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let kernel = parameter[1].y;
   let ky = index % kernel;
   let kx = index / kernel % kernel;
-  let word = index / (kernel * kernel) % parameter[1].x;
-  let group = index / (kernel * kernel * parameter[1].x);
-  let entry = word_map[parameter[0].z + word];
-  let first_channel = entry & 0xffffu;
+  let words_per_texel = parameter[2].y;
+  let columns = (parameter[1].x + words_per_texel - 1u) / words_per_texel;
+  let column = index / (kernel * kernel) % columns;
+  let group = index / (kernel * kernel * columns);
+  let end = min((column + 1u) * words_per_texel, parameter[1].x);
   var texel = vec4<u32>();
   for (var k = 0u; k < 4u; k++) {
     let out_channel = group * 4u + k;
     if (out_channel >= parameter[1].w) { break; }
-    let row = ((out_channel * kernel + ky) * kernel + kx) * parameter[1].z + first_channel;
-    for (var j = 0u; j < (entry >> 16u); j++) {
-      texel[k] |= (bitcast<u32>(weight(row + j)) & 255u) << (8u * j);
+    let row = ((out_channel * kernel + ky) * kernel + kx) * parameter[1].z;
+    var slot = 0u;
+    for (var word = column * words_per_texel; word < end; word++) {
+      let entry = word_map[parameter[0].z + word];
+      for (var j = 0u; j < (entry >> 16u); j++) {
+        let value = bitcast<u32>(weight(row + (entry & 0xffffu) + j));
+        // A byte of the only word, or the sign.
+        texel[k] |= select((value & 255u) << (8u * j), (value >> 31u) << (slot + j), words_per_texel > 1u);
+      }
+      slot += 4u;
     }
   }
   let at = parameter[0].y + index;
@@ -98,11 +111,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 `;
 }
 
-function dispatch({ weight, packedBase, texelBase, mapBase, words }: UnpackParams): {
+function dispatch({ weight, packedBase, texelBase, mapBase, words, form }: UnpackParams): {
   readonly workgroups: Workgroups;
   readonly uniforms: readonly number[];
 } {
-  const texels = texelCount(weight, words);
+  const texels = texelCount(weight, words, form);
   return {
     workgroups: [
       Math.min(Math.ceil(texels / INVOCATIONS), ROW_TEXELS / INVOCATIONS),
@@ -112,7 +125,7 @@ function dispatch({ weight, packedBase, texelBase, mapBase, words }: UnpackParam
     uniforms: [
       ...[packedBase, texelBase, mapBase, texels],
       ...[words, weight.kernel, weight.inChannels, weight.outChannels],
-      BITS[weight.encoding],
+      ...[BITS[weight.encoding], WORDS_PER_TEXEL[form]],
     ],
   };
 }
