@@ -192,7 +192,7 @@ function dispatch(step: ConvStep, _params: Conv2dParams, placement: StepPlacemen
       stride: node.stride,
       output_width: width,
       output_height: height,
-      output_base: placement.featureBase(step.outputBuffer),
+      output_base: placement.outputBase,
       output_pairs: channelPairs(channels),
       groups,
       sum_shift: node.shift,
