@@ -27,12 +27,15 @@ const CROP_SIZE = 32;
 export interface WasmFlavor {
   readonly variant: WasmVariant;
   readonly fusedDot: boolean;
+  /** A kernel for 1-bit weights that is asked for by name. */
+  readonly b1?: string;
 }
 
 /** The kernel that a flavor must take for a step, less the part that says where activations come from. */
-function expectedKernel(step: PlanStep, { variant, fusedDot }: WasmFlavor): string {
+function expectedKernel(step: PlanStep, { variant, fusedDot, b1 }: WasmFlavor): string {
   if (step.kind === 'max_pool2d') return 'max_pool2d_simd128';
   const { encoding } = step.node;
+  if (encoding === 'b1' && b1 !== undefined) return `conv2d_b1_${b1}`;
   const unfused = encoding === 'i8' ? 'relaxed_split_quads' : 'relaxed_pairs';
   const relaxed = fusedDot ? 'relaxed_quads' : unfused;
   const simd128 = encoding === 'b1' ? 'simd128_masks' : 'simd128_wide';
@@ -104,11 +107,14 @@ export function defineWasmSuite(
   const create = (): Promise<WasmBackend> =>
     createWasmBackendWith(
       loadModule,
-      { wasmUrls, wasmVariant: flavor.variant },
+      {
+        ...{ wasmUrls, wasmVariant: flavor.variant },
+        ...(flavor.b1 === undefined ? {} : { wasmKernels: [flavor.b1] }),
+      },
       { ...probeVariants(), fusedDot: flavor.fusedDot },
     );
-  const { variant, fusedDot } = flavor;
-  describe(`wasm ${variant}${fusedDot ? ', fused dot' : ''}`, () => {
+  const { variant, fusedDot, b1 } = flavor;
+  describe(`wasm ${variant}${fusedDot ? ', fused dot' : ''}${b1 === undefined ? '' : `, ${b1}`}`, () => {
     let engines: Engines;
 
     beforeAll(async () => {

@@ -96,6 +96,7 @@ describe('kernels by name', () => {
   it.each([
     [['simd128_wide'], 'simd128_wide'],
     [['simd128_masks'], 'simd128_masks'],
+    [['simd128_lut'], 'simd128_lut'],
     [['relaxed_pairs', 'simd128_wide'], 'simd128_wide'],
     [['no such kernel'], 'simd128_masks'],
     ['expected', 'simd128_masks'],
@@ -106,6 +107,6 @@ describe('kernels by name', () => {
   });
 
   it('measured takes one of those that can run, with equal results', async () => {
-    for (const name of await kernels('measured')) expect(name).toMatch(/simd128_(masks|wide)$/);
+    for (const name of await kernels('measured')) expect(name).toMatch(/simd128_(masks|lut|wide)$/);
   });
 });
