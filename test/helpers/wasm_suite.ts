@@ -109,7 +109,7 @@ export function defineWasmSuite(
       loadModule,
       {
         ...{ wasmUrls, wasmVariant: flavor.variant },
-        ...(flavor.b1 === undefined ? {} : { wasmKernels: [flavor.b1] }),
+        wasmKernels: flavor.b1 === undefined ? 'expected' : [flavor.b1],
       },
       { ...probeVariants(), fusedDot: flavor.fusedDot },
     );

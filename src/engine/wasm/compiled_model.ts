@@ -29,6 +29,8 @@ export interface ModelHost extends CropHost, StepHost {
   readonly functions: readonly KernelFunction[];
   /** Null where there is one thread. */
   readonly team: Team | null;
+  /** Called after each frame that was cropped here. */
+  readonly frameDone: () => void;
 }
 
 /** Compiles a plan; the returned model owns one block of the arena until closed. */
@@ -162,6 +164,7 @@ class WasmModel implements CompiledModel {
     const address = this.parts.addresses.tensor(this.plan.tensors.length - 1);
     const { buffer } = this.host.arena.memory;
     const data = new Int16Array(buffer, address, height * width * channels).slice();
+    if (input.kind === 'frame') this.host.frameDone();
     return { data, height, width, channels };
   }
 
