@@ -337,6 +337,19 @@ function defineLifeTests(create: () => Promise<WasmBackend>, engines: () => Engi
     });
   });
 
+  it('does not grow over 1,000 frames', async () => {
+    const backend = await create();
+    const { model, data } = build();
+    const compiled = await backend.compile(model, planGraph(model));
+    const input = { kind: 'frame', ...frame(data) } as const;
+    await compiled.run(input);
+    const before = backend.memoryBytes();
+    expect(before.used).toBeGreaterThan(0);
+    for (let count = 1; count < 1000; count++) compiled.runSync?.(input);
+    expect(backend.memoryBytes()).toEqual(before);
+    backend.close();
+  });
+
   it('places activations where tensors are not, without more memory', async () => {
     // The stem's output and its pooled copy are the most that lives at once; activations of later steps fit beside the rest.
     const builder = new ModelBuilder(32, 32);
