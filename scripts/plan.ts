@@ -17,7 +17,7 @@ const USAGE = `usage: npm run plan -- PACK.bitmarks [options]
 
   --backend wasm|reference   whose kernels to name (default: wasm)
   --output NAME              tensor to compute (default: the last refinement pass)
-  --svg FILE                 also draw it: a bar for each tensor in its buffer, a column for each step's multiply-adds`;
+  --svg FILE                 also draw it: a box for each tensor where it lies, a column for each step's multiply-adds`;
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({

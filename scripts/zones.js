@@ -33,7 +33,13 @@ export const ZONES = [
   },
   {
     zone: 'src/engine/reference/',
-    may: ['src/engine/backend', 'src/engine/planner', 'src/model/', 'src/errors'],
+    may: [
+      'src/engine/backend',
+      'src/engine/arena_layout',
+      'src/engine/planner',
+      'src/model/',
+      'src/errors',
+    ],
   },
   {
     zone: 'src/engine/wasm/',
@@ -41,6 +47,7 @@ export const ZONES = [
       'src/engine/asset_cache',
       'src/engine/backend',
       'src/engine/input',
+      'src/engine/arena_layout',
       'src/engine/planner',
       'src/model/',
       'src/errors',
@@ -50,6 +57,7 @@ export const ZONES = [
     zone: 'src/engine/webgpu/',
     may: [
       'src/engine/backend',
+      'src/engine/arena_layout',
       'src/engine/planner',
       'src/engine/tfjs/',
       'src/model/',

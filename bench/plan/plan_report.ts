@@ -9,10 +9,10 @@ import type { Shape } from '../../src/model/types';
 /** Bytes of a 16-bit value. */
 const VALUE_BYTES = 2;
 
-/** A stored tensor: which step makes it, which reads it last, where it lies. */
+/** A stored tensor: which step makes it, which reads it last, where it lies in the arena. */
 export interface TensorLife {
   readonly name: string;
-  readonly buffer: number;
+  readonly offsetBytes: number;
   readonly bytes: number;
   readonly firstStep: number;
   readonly lastStep: number;
@@ -25,7 +25,8 @@ export interface StepCost {
   readonly kernel: string;
   readonly inputShape: Shape;
   readonly outputShape: Shape;
-  readonly buffer: number;
+  /** Of the output in the arena. */
+  readonly offsetBytes: number;
   readonly multiplyAdds: number;
   /** Bytes of all tensors that are needed while the step runs, its own output among them. */
   readonly liveBytes: number;
@@ -34,8 +35,8 @@ export interface StepCost {
 export interface PlanReport {
   readonly steps: readonly StepCost[];
   readonly lives: readonly TensorLife[];
-  /** Bytes of the plan's buffers together. */
-  readonly bufferBytes: number;
+  /** Bytes of the arena in which the plan places all tensors. */
+  readonly peakActivationBytes: number;
   /** Largest `liveBytes`: no placement of these steps needs less. */
   readonly peakLiveBytes: number;
   readonly multiplyAdds: number;
@@ -52,7 +53,7 @@ export function reportPlan(plan: Plan, kernels: readonly string[]): PlanReport {
       kernel: kernels[index] ?? '',
       inputShape: step.inputShape,
       outputShape: step.outputShape,
-      buffer: step.outputBuffer,
+      offsetBytes: lives[index]?.offsetBytes ?? 0,
       multiplyAdds: multiplyAddsOf(step),
       liveBytes: live.reduce((sum, { bytes }) => sum + bytes, 0),
     };
@@ -60,37 +61,21 @@ export function reportPlan(plan: Plan, kernels: readonly string[]): PlanReport {
   return {
     steps,
     lives,
-    bufferBytes: plan.buffers.reduce((sum, { length }) => sum + length * VALUE_BYTES, 0),
+    peakActivationBytes: plan.arenaLength * VALUE_BYTES,
     peakLiveBytes: Math.max(...steps.map(({ liveBytes }) => liveBytes)),
     multiplyAdds: plan.multiplyAdds,
   };
 }
 
 /** In the order in which they are made. The plan's output lives to the end. */
-export function tensorLives(plan: Plan): TensorLife[] {
-  const lives: TensorLife[] = [];
-  const holder = new Map<number, number>();
-  plan.steps.forEach((step, index) => {
-    for (const buffer of buffersRead(step)) {
-      const at = holder.get(buffer);
-      const life = at === undefined ? undefined : lives[at];
-      if (at !== undefined && life !== undefined) lives[at] = { ...life, lastStep: index };
-    }
-    holder.set(step.outputBuffer, lives.length);
-    lives.push({
-      name: step.name,
-      buffer: step.outputBuffer,
-      bytes: shapeLength(step.outputShape) * VALUE_BYTES,
-      firstStep: index,
-      lastStep: step.name === plan.output ? plan.steps.length - 1 : index,
-    });
-  });
-  return lives;
-}
-
-function buffersRead(step: PlanStep): readonly number[] {
-  if (step.kind === 'max_pool2d') return [step.inputBuffer];
-  return step.source.kind === 'parts' ? step.source.parts.map(({ buffer }) => buffer) : [];
+export function tensorLives({ tensors }: Plan): readonly TensorLife[] {
+  return tensors.map(({ name, shape, offset, firstStep, lastStep }) => ({
+    name,
+    offsetBytes: offset * VALUE_BYTES,
+    bytes: shapeLength(shape) * VALUE_BYTES,
+    firstStep,
+    lastStep,
+  }));
 }
 
 function operationOf(step: PlanStep): string {

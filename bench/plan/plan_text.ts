@@ -1,9 +1,10 @@
 /**
- * A plan report as text and as a picture (SVG: a row for each buffer, a column for each step). Formatting only.
+ * A plan report as text and as a picture (SVG: the arena from top to bottom, a column for each step). Formatting only.
  */
 import type { PlanReport, StepCost } from './plan_report';
 
-const CELL = { width: 16, height: 22 } as const;
+const CELL_WIDTH = 16;
+const ARENA_HEIGHT = 360;
 const MARGIN = { left: 110, top: 120, right: 20, bottom: 40 } as const;
 
 /** A table with a line for each step and the totals below it. */
@@ -13,7 +14,7 @@ export function planTable(report: PlanReport): string {
     'operation',
     'input',
     'output',
-    'buffer',
+    'at kB',
     'live kB',
     'M mul-adds',
     'kernel',
@@ -23,7 +24,7 @@ export function planTable(report: PlanReport): string {
     step.operation,
     step.inputShape.join('x'),
     step.outputShape.join('x'),
-    String(step.buffer),
+    kilobytes(step.offsetBytes),
     kilobytes(step.liveBytes),
     (step.multiplyAdds / 1e6).toFixed(2),
     step.kernel,
@@ -46,11 +47,11 @@ function isNumber(column: number): boolean {
 }
 
 function totals(report: PlanReport): string[] {
-  const share = report.bufferBytes / report.peakLiveBytes;
+  const share = report.peakActivationBytes / report.peakLiveBytes;
   return [
     `${report.steps.length} steps, ${(report.multiplyAdds / 1e6).toFixed(1)} M multiply-adds`,
-    `feature buffers ${kilobytes(report.bufferBytes)} kB, ${share.toFixed(2)} times the ${kilobytes(report.peakLiveBytes)} kB ` +
-      'that are needed at once',
+    `peak activation bytes ${report.peakActivationBytes}, ${share.toFixed(3)} times the ${report.peakLiveBytes} that are ` +
+      'needed at once',
   ];
 }
 
@@ -58,30 +59,31 @@ function kilobytes(bytes: number): string {
   return (bytes / 1000).toFixed(1);
 }
 
-/** Bars are tensors in their buffers from the step that makes them to the last that reads them; columns on top are multiply-adds. */
+/**
+ * Boxes are tensors: as high as they are large, where they lie in the arena, from the step that makes them to the last that reads
+ * them. Columns on top are multiply-adds.
+ */
 export function planSvg(report: PlanReport, title: string): string {
   const { steps, lives } = report;
-  const buffers = Math.max(...lives.map(({ buffer }) => buffer)) + 1;
-  const width = MARGIN.left + steps.length * CELL.width + MARGIN.right;
-  const height = MARGIN.top + buffers * CELL.height + MARGIN.bottom;
+  const width = MARGIN.left + steps.length * CELL_WIDTH + MARGIN.right;
+  const height = MARGIN.top + ARENA_HEIGHT + MARGIN.bottom;
   const most = Math.max(...steps.map(({ multiplyAdds }) => multiplyAdds));
-  const x = (step: number): number => MARGIN.left + step * CELL.width;
-  const y = (buffer: number): number => MARGIN.top + buffer * CELL.height;
+  const x = (step: number): number => MARGIN.left + step * CELL_WIDTH;
+  const tall = (bytes: number): number => (bytes / report.peakActivationBytes) * ARENA_HEIGHT;
+  const y = (bytes: number): number => MARGIN.top + tall(bytes);
   const columns = steps.map((step, index) => {
-    const tall = (step.multiplyAdds / most) * (MARGIN.top - 50);
-    return `<rect x="${x(index) + 2}" y="${(MARGIN.top - 8 - tall).toFixed(1)}" width="${CELL.width - 4}" height="${tall.toFixed(1)}" fill="#4878a8">${tip(describe(step))}</rect>`;
+    const column = (step.multiplyAdds / most) * (MARGIN.top - 50);
+    return `<rect x="${x(index) + 2}" y="${(MARGIN.top - 8 - column).toFixed(1)}" width="${CELL_WIDTH - 4}" height="${column.toFixed(1)}" fill="#4878a8">${tip(describe(step))}</rect>`;
   });
   const bars = lives.map((life) => {
-    const long = (life.lastStep - life.firstStep + 1) * CELL.width - 2;
+    const long = (life.lastStep - life.firstStep + 1) * CELL_WIDTH - 2;
     const text = `${life.name}: ${kilobytes(life.bytes)} kB, steps ${life.firstStep} to ${life.lastStep}`;
-    return `<rect x="${x(life.firstStep) + 1}" y="${y(life.buffer) + 2}" width="${long}" height="${CELL.height - 4}" rx="3" fill="#8fbc8f" stroke="#446644">${tip(text)}</rect>`;
+    return `<rect x="${x(life.firstStep) + 1}" y="${y(life.offsetBytes).toFixed(1)}" width="${long}" height="${tall(life.bytes).toFixed(1)}" fill="#8fbc8f" stroke="#446644">${tip(text)}</rect>`;
   });
-  const labels = Array.from({ length: buffers }, (_, buffer) => {
-    const bytes = Math.max(
-      ...lives.filter((life) => life.buffer === buffer).map((life) => life.bytes),
-    );
-    return `<text x="${MARGIN.left - 8}" y="${y(buffer) + 15}" text-anchor="end">${buffer}: ${kilobytes(bytes)} kB</text>`;
-  });
+  const labels = [0, report.peakActivationBytes].map(
+    (bytes) =>
+      `<text x="${MARGIN.left - 8}" y="${(y(bytes) + 4).toFixed(1)}" text-anchor="end">${kilobytes(bytes)} kB</text>`,
+  );
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" font-family="sans-serif" font-size="12">`,
     `<rect width="${width}" height="${height}" fill="white"/>`,

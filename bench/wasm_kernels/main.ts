@@ -11,6 +11,8 @@ const server = await createServer({
   configFile: false,
   logLevel: 'error',
   cacheDir: 'node_modules/.vite/wasm_kernels',
+  // The page imports sources of this repository alone.
+  optimizeDeps: { noDiscovery: true },
   server: {
     port: 0,
     host: '127.0.0.1',

@@ -6,6 +6,7 @@ import pack from '../../models/face.bitmarks?url';
 import { planGraph } from '../../src/engine/planner';
 import relaxed from '../../src/engine/wasm/build/relaxed.wasm?url';
 import simd128 from '../../src/engine/wasm/build/simd128.wasm?url';
+import { CONV2D_LUT } from '../../src/engine/wasm/kernels/conv2d_lut';
 import { CONV2D_MASKS } from '../../src/engine/wasm/kernels/conv2d_masks';
 import { CONV2D_PAIRS } from '../../src/engine/wasm/kernels/conv2d_pairs';
 import { CONV2D_QUADS, CONV2D_SPLIT_QUADS } from '../../src/engine/wasm/kernels/conv2d_quads';
@@ -49,6 +50,8 @@ const layer = (
 
 const SHAPES: readonly Shape[] = [
   ...[64, 80, 96, 128, 144, 160, 224].map((channels) => layer(32, channels, 1, 64)),
+  layer(32, 176, 1, 80),
+  layer(32, 192, 1, 96),
   layer(8, 144, 1, 64),
   layer(32, 64, 3, 16),
   layer(8, 64, 3, 16),
@@ -173,6 +176,7 @@ const measurements = [
   ])),
   ...(await measureKernels('simd128', [
     [CONV2D_MASKS, ['b1']],
+    [CONV2D_LUT, ['b1']],
     [CONV2D_WIDE, ['b1', 'i8']],
   ])),
   ...(await measureNetwork('relaxed')),

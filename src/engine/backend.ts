@@ -92,8 +92,10 @@ export interface BackendOptions {
   /** Force one variant; default: relaxed where the engine has it and computes it rightly. */
   readonly wasmVariant?: 'simd128' | 'relaxed';
   /**
-   * How the WASM engine chooses between convolution kernels that can do the same: by what the engine is expected to do best
-   * (default), by a measurement of some 40 ms, or these names first.
+   * How the WASM engine chooses between convolution kernels that can do the same. Default: by a measurement of some 40 ms that an earlier
+   * backend of this worker made, or an earlier visit if `cache` is set; where there is none, by what the engine is expected to do
+   * best, and it is measured after the first frame. 'measured' measures at once if need be, 'expected' never; a list names kernels
+   * to take first. Results are the same bits either way.
    */
   readonly wasmKernels?: 'measured' | 'expected' | readonly string[];
   /**

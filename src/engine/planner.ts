@@ -1,29 +1,38 @@
 /**
  * Turns a graph into an execution plan: nodes that the asked-for output does not need are dropped, concatenation and
- * requantisation are fused into the reader, upsampling becomes an index rule of the reader, buffers are reused.
+ * requantisation are fused into the reader, upsampling becomes an index rule of the reader, tensors share one arena.
  * Knows shapes and names; never weights' values or devices.
  */
 import { BitmarksError } from '../errors';
 import { shapeLength } from '../model/graph';
 import type { Conv2dNode, Graph, GraphNode, Model, Shape } from '../model/types';
+import { layOutArena } from './arena_layout';
 
-/** A 16-bit feature buffer of the plan; several tensors share one over time. */
-export interface PlanBuffer {
-  readonly index: number;
-  /** Number of 16-bit values, the largest tensor placed here. */
-  readonly length: number;
+/** A stored 16-bit feature: the output of the step of the same index. */
+export interface PlanTensor {
+  readonly name: string;
+  readonly shape: Shape;
+  /** Where it lies in the arena of `Plan.arenaLength` 16-bit values; a multiple of 8. */
+  readonly offset: number;
+  /** The step that makes it. */
+  readonly firstStep: number;
+  /** The last step that reads it; the last step of all for the plan's output. Afterwards others lie in its place. */
+  readonly lastStep: number;
 }
 
 /** One channel range of the concatenation that a convolution reads. */
 export interface PlanPart {
-  /** Index into Plan.buffers. */
-  readonly buffer: number;
+  /** Index into Plan.tensors. */
+  readonly tensor: number;
   /** Shape of the stored tensor; with `upsample` the reader takes (y >> 1, x >> 1). */
   readonly shape: Shape;
   readonly upsample: boolean;
   /** First channel of this part within the concatenation. */
   readonly channelOffset: number;
 }
+
+/** Values of a vector of 16 bytes. */
+const ALIGNMENT = 8;
 
 /** Requantise the parts (or read the image), convolve, store a 16-bit feature. */
 export interface ConvStep {
@@ -42,16 +51,15 @@ export interface ConvStep {
   /** [h, w, channels of the concatenation] */
   readonly inputShape: Shape;
   readonly outputShape: Shape;
-  readonly outputBuffer: number;
 }
 
 export interface MaxPoolStep {
   readonly kind: 'max_pool2d';
   readonly name: string;
-  readonly inputBuffer: number;
+  /** Index into Plan.tensors. */
+  readonly inputTensor: number;
   readonly inputShape: Shape;
   readonly outputShape: Shape;
-  readonly outputBuffer: number;
 }
 
 export type PlanStep = ConvStep | MaxPoolStep;
@@ -61,10 +69,12 @@ export interface Plan {
   readonly output: string;
   readonly inputShape: Shape;
   readonly outputShape: Shape;
-  /** Buffer of the output after the last step. */
-  readonly outputBuffer: number;
+  /** In the order in which they run; the last one makes the output. */
   readonly steps: readonly PlanStep[];
-  readonly buffers: readonly PlanBuffer[];
+  /** One for each step. Two that live during the same step do not overlap. */
+  readonly tensors: readonly PlanTensor[];
+  /** Number of 16-bit values in which all tensors find room, each in its time. */
+  readonly arenaLength: number;
   /** Multiply-adds of all convolutions. */
   readonly multiplyAdds: number;
 }
@@ -85,19 +95,18 @@ export function planGraph(model: Pick<Model, 'graph'>, output?: string): Plan {
   }
   const stored = neededNodes(graph, makers, target).filter(isStored);
   const planner = new StepPlanner(graph, makers, stored);
-  const steps = stored.map((node, index) => planner.step(node, index));
+  const steps = stored.map((node) => planner.step(node));
   return {
     output: target,
     inputShape: graph.input.shape,
     outputShape: shapeOf(graph, target),
-    outputBuffer: planner.bufferOf(target),
     steps,
-    buffers: planner.buffers(),
+    ...placeTensors(graph, makers, stored),
     multiplyAdds: steps.reduce((sum, step) => sum + stepMultiplyAdds(step), 0),
   };
 }
 
-/** Nodes that become a step and own a buffer; the others are rules of their readers. */
+/** Nodes that become a step and make a tensor; the others are rules of their readers. */
 type StoredNode = Extract<GraphNode, { op: 'conv2d' | 'max_pool2d' }>;
 type Makers = ReadonlyMap<string, GraphNode>;
 
@@ -123,7 +132,7 @@ function storedInputs(node: StoredNode, makers: Makers): readonly string[] {
   const pending: string[] = [...node.inputs];
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
     const maker = makers.get(name);
-    if (maker === undefined) continue; // the graph input owns no buffer
+    if (maker === undefined) continue; // the graph input is no stored tensor
     if (isStored(maker)) names.push(name);
     else pending.push(...maker.inputs);
   }
@@ -142,60 +151,55 @@ function stepMultiplyAdds(step: PlanStep): number {
   return shapeLength(step.outputShape) * step.node.kernel ** 2 * step.inputShape[2];
 }
 
-/** Makes steps in execution order while placing each output in a buffer that no live tensor occupies. */
+/** Finds how long each stored tensor lives and gives it a place. A step never writes where it reads: both live then. */
+function placeTensors(
+  graph: Graph,
+  makers: Makers,
+  stored: readonly StoredNode[],
+): Pick<Plan, 'tensors' | 'arenaLength'> {
+  const lastUse = new Map<string, number>();
+  stored.forEach((node, index) => {
+    for (const name of storedInputs(node, makers)) lastUse.set(name, index);
+  });
+  const lives = stored.map(({ output }, index) => ({
+    name: output,
+    shape: shapeOf(graph, output),
+    firstStep: index,
+    // Nothing reads the target.
+    lastStep: lastUse.get(output) ?? stored.length - 1,
+  }));
+  const blocks = lives.map((life) => ({ ...life, size: shapeLength(life.shape) }));
+  const { offsets, size } = layOutArena(blocks, ALIGNMENT);
+  const tensors = lives.map((life, index) => ({ ...life, offset: offsets[index] ?? 0 }));
+  return { tensors, arenaLength: size };
+}
+
+/** Makes steps of nodes. */
 class StepPlanner {
-  private readonly pool = new BufferPool();
-  private readonly placed = new Map<string, number>();
-  /** Index of the last step that reads a tensor; nothing reads the target, which so keeps its buffer. */
-  private readonly lastUse = new Map<string, number>();
   private readonly graph: Graph;
   private readonly makers: Makers;
+  private readonly indices: ReadonlyMap<string, number>;
 
   constructor(graph: Graph, makers: Makers, stored: readonly StoredNode[]) {
     this.graph = graph;
     this.makers = makers;
-    stored.forEach((node, index) => {
-      for (const name of storedInputs(node, makers)) this.lastUse.set(name, index);
-    });
+    this.indices = new Map(stored.map(({ output }, index) => [output, index]));
   }
 
-  step(node: StoredNode, index: number): PlanStep {
+  step(node: StoredNode): PlanStep {
     const outputShape = shapeOf(this.graph, node.output);
-    // The output is placed while the inputs still hold their buffers: a step never writes what it reads.
-    const outputBuffer = this.pool.take(shapeLength(outputShape));
-    this.placed.set(node.output, outputBuffer);
-    const step: PlanStep =
-      node.op === 'conv2d'
-        ? this.convStep(node, outputShape, outputBuffer)
-        : {
-            kind: 'max_pool2d',
-            name: node.output,
-            inputBuffer: this.bufferOf(node.inputs[0]),
-            inputShape: shapeOf(this.graph, node.inputs[0]),
-            outputShape,
-            outputBuffer,
-          };
-    for (const name of new Set(storedInputs(node, this.makers))) {
-      if (this.lastUse.get(name) === index) this.pool.release(this.bufferOf(name));
-    }
-    return step;
+    if (node.op === 'conv2d') return this.convStep(node, outputShape);
+    const [input] = node.inputs;
+    return {
+      kind: 'max_pool2d',
+      name: node.output,
+      inputTensor: this.indexOf(input),
+      inputShape: shapeOf(this.graph, input),
+      outputShape,
+    };
   }
 
-  bufferOf(name: string): number {
-    const buffer = this.placed.get(name);
-    if (buffer === undefined)
-      throw new BitmarksError(
-        'graph/malformed',
-        `tensor ${JSON.stringify(name)} is read before it is made`,
-      );
-    return buffer;
-  }
-
-  buffers(): readonly PlanBuffer[] {
-    return this.pool.lengths.map((length, index) => ({ index, length }));
-  }
-
-  private convStep(node: Conv2dNode, outputShape: Shape, outputBuffer: number): ConvStep {
+  private convStep(node: Conv2dNode, outputShape: Shape): ConvStep {
     const source = this.makers.get(node.inputs[0]);
     return {
       kind: 'conv2d',
@@ -212,7 +216,6 @@ class StepPlanner {
           : { kind: 'image', inputShift: this.graph.input.shift },
       inputShape: shapeOf(this.graph, node.inputs[0]),
       outputShape,
-      outputBuffer,
     };
   }
 
@@ -223,42 +226,19 @@ class StepPlanner {
       const upsample = maker?.op === 'upsample2d';
       const storedName = upsample ? maker.inputs[0] : name;
       const shape = shapeOf(this.graph, storedName);
-      const part: PlanPart = { buffer: this.bufferOf(storedName), shape, upsample, channelOffset };
+      const part: PlanPart = { tensor: this.indexOf(storedName), shape, upsample, channelOffset };
       channelOffset += shape[2];
       return part;
     });
   }
-}
 
-/** Buffers that are free or taken; lengths grow to the largest tensor placed in them. */
-class BufferPool {
-  readonly lengths: number[] = [];
-  private readonly free = new Set<number>();
-
-  /** The free buffer that wastes least; else the largest free one, grown; else a new one. */
-  take(length: number): number {
-    let best = -1;
-    for (const candidate of this.free) {
-      if (best < 0 || this.isBetter(candidate, best, length)) best = candidate;
-    }
-    if (best < 0) best = this.lengths.push(length) - 1;
-    this.free.delete(best);
-    this.lengths[best] = Math.max(this.lengthOf(best), length);
-    return best;
-  }
-
-  release(index: number): void {
-    this.free.add(index);
-  }
-
-  private isBetter(candidate: number, best: number, length: number): boolean {
-    const a = this.lengthOf(candidate);
-    const b = this.lengthOf(best);
-    if (a >= length) return b < length || a < b;
-    return a > b;
-  }
-
-  private lengthOf(index: number): number {
-    return this.lengths[index] ?? 0;
+  private indexOf(name: string): number {
+    const index = this.indices.get(name);
+    if (index === undefined)
+      throw new BitmarksError(
+        'graph/malformed',
+        `tensor ${JSON.stringify(name)} is read before it is made`,
+      );
+    return index;
   }
 }

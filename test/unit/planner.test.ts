@@ -1,7 +1,9 @@
-/** Plans: pruned, fused, buffers never overwritten while they are still read, the work counted. */
+/** Plans: pruned, fused, tensors never overwritten while they are still read, the work counted. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { largestLiveSize } from '../../src/engine/arena_layout';
 import { planGraph, type Plan, type PlanStep } from '../../src/engine/planner';
+import { shapeLength } from '../../src/model/graph';
 import { ModelBuilder } from '../helpers/model_builder';
 import { modelArbitrary } from '../helpers/random_model';
 
@@ -19,9 +21,9 @@ function smallUnet(): { builder: ModelBuilder; head: string; inner: string } {
   return { builder, head, inner: b };
 }
 
-function readBuffers(step: PlanStep): readonly number[] {
-  if (step.kind === 'max_pool2d') return [step.inputBuffer];
-  return step.source.kind === 'parts' ? step.source.parts.map(({ buffer }) => buffer) : [];
+function tensorsRead(step: PlanStep): readonly number[] {
+  if (step.kind === 'max_pool2d') return [step.inputTensor];
+  return step.source.kind === 'parts' ? step.source.parts.map(({ tensor }) => tensor) : [];
 }
 
 describe('a small U-Net', () => {
@@ -63,9 +65,15 @@ describe('a small U-Net', () => {
     expect(plan.multiplyAdds).toBe(64 * 4 * 147 + 16 * 6 * 4 + 64 * 2 * 90);
   });
 
-  test('reuses the pooled buffer', () => {
-    // a, pooled, b, head; the head fits where pooled was.
-    expect(plan.buffers.map(({ length }) => length).sort((x, y) => x - y)).toEqual([96, 128, 256]);
+  test('places tensors where others no longer are', () => {
+    // a and b live to the end, beside the head; the head lies where pooled was.
+    expect(plan.tensors.map(({ firstStep, lastStep }) => [firstStep, lastStep])).toEqual([
+      [0, 3],
+      [1, 2],
+      [2, 3],
+      [3, 3],
+    ]);
+    expect(plan.arenaLength).toBe(256 + 96 + 128);
   });
 
   test('plans an inner convolution on demand', () => {
@@ -82,34 +90,52 @@ describe('a small U-Net', () => {
 });
 
 describe('every random graph', () => {
-  test('never writes a buffer that is still to be read, nor reads one that was overwritten', () => {
+  test('never writes where something is still to be read, nor reads what was overwritten', () => {
     fc.assert(
       fc.property(modelArbitrary(), (model) => {
-        for (const output of model.graph.outputs) checkBuffers(planGraph(model, output));
+        for (const output of model.graph.outputs) checkPlan(planGraph(model, output));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test('takes at most a quarter more than the tensors that live at once', () => {
+    fc.assert(
+      fc.property(modelArbitrary(), (model) => {
+        const { tensors, arenaLength } = planGraph(model);
+        const sizes = tensors.map(({ shape, ...life }) => ({
+          ...life,
+          size: Math.ceil(shapeLength(shape) / 8) * 8,
+        }));
+        const least = largestLiveSize(sizes);
+        expect(arenaLength).toBeGreaterThanOrEqual(least);
+        expect(arenaLength).toBeLessThanOrEqual(1.25 * least);
       }),
       { numRuns: 150 },
     );
   });
 });
 
-/** Each buffer that a step reads was last written with a tensor of the shape it expects, and is not its output. */
-function checkBuffers(plan: Plan): void {
-  const lengths = plan.buffers.map(({ length }) => length);
-  plan.buffers.forEach(({ index }, position) => expect(index).toBe(position));
+/** Runs the plan on an arena that knows who wrote each value: every value that a step reads is of the tensor it asks for. */
+function checkPlan(plan: Plan): void {
+  const writers = new Int32Array(plan.arenaLength).fill(-1);
+  const places = plan.tensors.map(({ offset, shape }) => [offset, offset + shapeLength(shape)]);
+  expect(plan.tensors.map(({ name }) => name)).toEqual(plan.steps.map(({ name }) => name));
   plan.steps.forEach((step, index) => {
-    const size = step.outputShape.reduce((a, b) => a * b);
-    expect(lengths[step.outputBuffer]).toBeGreaterThanOrEqual(size);
-    expect(readBuffers(step)).not.toContain(step.outputBuffer);
-    for (const buffer of readBuffers(step)) {
-      const written = plan.steps.slice(0, index).findLast((s) => s.outputBuffer === buffer);
-      expect(written, `${step.name} reads buffer ${buffer} before it is written`).toBeDefined();
+    writers.fill(index, ...(places[index] ?? []));
+    for (const tensor of tensorsRead(step)) {
+      const held = new Set(writers.subarray(...(places[tensor] ?? [])));
+      expect(held, `${step.name} reads ${tensor}`).toEqual(new Set([tensor]));
+      const { firstStep = NaN, lastStep = NaN } = plan.tensors[tensor] ?? {};
+      expect(firstStep).toBeLessThan(index);
+      expect(lastStep).toBeGreaterThanOrEqual(index);
     }
+    expect(plan.tensors[index]).toMatchObject({ shape: step.outputShape, firstStep: index });
     if (step.kind === 'conv2d' && step.source.kind === 'parts') {
       let offset = 0;
       for (const part of step.source.parts) {
         const factor = part.upsample ? 2 : 1;
-        const written = plan.steps.slice(0, index).findLast((s) => s.outputBuffer === part.buffer);
-        expect(written?.outputShape).toEqual(part.shape);
+        expect(plan.tensors[part.tensor]?.shape).toEqual(part.shape);
         expect(part.channelOffset).toBe(offset);
         expect(part.shape[0] * factor).toBe(step.inputShape[0]);
         expect(part.shape[1] * factor).toBe(step.inputShape[1]);
@@ -118,6 +144,6 @@ function checkBuffers(plan: Plan): void {
       expect(offset).toBe(step.inputShape[2]);
     }
   });
-  expect(plan.steps.at(-1)?.outputBuffer).toBe(plan.outputBuffer);
+  expect(Math.max(...places.map(([, end = NaN]) => end))).toBeLessThanOrEqual(plan.arenaLength);
   expect(plan.steps.at(-1)?.name).toBe(plan.output);
 }

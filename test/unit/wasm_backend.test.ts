@@ -17,6 +17,11 @@ import { defineWasmSuite } from '../helpers/wasm_suite';
 const options = { wasmUrls: WASM_FILE_URLS };
 
 defineWasmSuite({ variant: 'simd128', fusedDot: false }, loadModuleFile, WASM_FILE_URLS);
+defineWasmSuite(
+  { variant: 'simd128', fusedDot: false, b1: 'simd128_lut' },
+  loadModuleFile,
+  WASM_FILE_URLS,
+);
 if (probeVariants().relaxed === null) {
   for (const fusedDot of [false, true]) {
     defineWasmSuite({ variant: 'relaxed', fusedDot }, loadModuleFile, WASM_FILE_URLS);

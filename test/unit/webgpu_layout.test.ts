@@ -61,7 +61,7 @@ test('the table holds place and norm of each word', () => {
   ]);
   const { source } = lastConv(model);
   const parts = source.kind === 'parts' ? source.parts : [];
-  const base = (part: number) => placement?.featureBase(parts[part]?.buffer ?? -1) ?? NaN;
+  const base = (part: number) => placement?.featureBase(parts[part]?.tensor ?? -1) ?? NaN;
   expect(entries.map((entry) => entry.slice(0, 4))).toEqual([
     [base(0), 64, 8, 0],
     [base(0) + 2 * 64, 0, 8, 0],
@@ -77,12 +77,12 @@ test('the table holds place and norm of each word', () => {
   ]);
 });
 
-test('live buffers do not overlap and odd channels are padded to pairs', () => {
+test('live tensors do not overlap and odd channels are padded to pairs', () => {
   const model = partsModel();
   const plan = planGraph(model);
   const { placements, featureWords } = layoutModel(model, plan, bytesOf(plan));
-  const ranges = plan.steps.map(({ outputBuffer, outputShape: [h, w, c] }, index) => {
-    const base = placements[index]?.featureBase(outputBuffer) ?? NaN;
+  const ranges = plan.steps.map(({ outputShape: [h, w, c] }, index) => {
+    const base = placements[index]?.outputBase ?? NaN;
     return [base, base + h * w * Math.ceil(c / 2)] as const;
   });
   const sorted = [...ranges].sort((a, b) => a[0] - b[0]);

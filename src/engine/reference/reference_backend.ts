@@ -4,6 +4,7 @@
  */
 import { BitmarksError } from '../../errors';
 import { cropFrame } from '../../model/crop';
+import { shapeLength } from '../../model/graph';
 import {
   conv2d,
   imageActivations,
@@ -13,7 +14,7 @@ import {
   type Activations,
   type Feature,
 } from '../../model/numerics';
-import type { Model, NormTensor, Shape } from '../../model/types';
+import type { Model, NormTensor } from '../../model/types';
 import { unpackWeights } from '../../model/weights';
 import type { Backend, CompiledModel, EngineInput, Heatmaps } from '../backend';
 import type { ConvStep, Plan, PlanPart } from '../planner';
@@ -51,7 +52,8 @@ class ReferenceModel implements CompiledModel {
   private readonly plan: Plan;
   private readonly norms: Model['norms'];
   private weights: ReadonlyMap<string, Int8Array>;
-  private buffers: readonly Int16Array[];
+  /** All tensors of the plan, each where the plan puts it. */
+  private arena: Int16Array;
   private crop: Uint8Array | null = null;
   private closed = false;
 
@@ -59,11 +61,11 @@ class ReferenceModel implements CompiledModel {
     this.plan = plan;
     this.norms = model.norms;
     this.weights = unpackAll(model, plan);
-    this.buffers = plan.buffers.map(({ length }) => new Int16Array(length));
+    this.arena = new Int16Array(plan.arenaLength);
     this.kernels = plan.steps.map(({ kind }) => `${kind}_reference`);
     this.bytes = {
       weights: sumBytes([...this.weights.values()]),
-      activations: sumBytes(this.buffers),
+      activations: this.arena.byteLength,
     };
   }
 
@@ -83,7 +85,7 @@ class ReferenceModel implements CompiledModel {
   close(): void {
     this.closed = true;
     this.weights = new Map();
-    this.buffers = [];
+    this.arena = new Int16Array();
     this.crop = null;
   }
 
@@ -92,14 +94,14 @@ class ReferenceModel implements CompiledModel {
     const [height, width] = this.plan.inputShape;
     const image = input.kind === 'crop' ? input.data : cropFrame(input, height, width);
     if (input.kind === 'frame') this.crop = image;
-    for (const step of this.plan.steps) {
+    this.plan.steps.forEach((step, index) => {
       const output =
         step.kind === 'conv2d'
           ? this.convolve(step, image)
-          : maxPool2d(this.feature(step.inputBuffer, step.inputShape));
-      this.buffer(step.outputBuffer).set(output.data);
-    }
-    const { data, shape } = this.feature(this.plan.outputBuffer, this.plan.outputShape);
+          : maxPool2d(this.feature(step.inputTensor));
+      this.feature(index).data.set(output.data);
+    });
+    const { data, shape } = this.feature(this.plan.tensors.length - 1);
     return { data: data.slice(), height: shape[0], width: shape[1], channels: shape[2] };
   }
 
@@ -117,19 +119,16 @@ class ReferenceModel implements CompiledModel {
     return requantize(parts, lookUp<NormTensor>(this.norms, source.norm, step), source.inputBits);
   }
 
-  private part({ buffer, shape, upsample }: PlanPart): Feature {
-    const stored = this.feature(buffer, shape);
+  private part({ tensor, upsample }: PlanPart): Feature {
+    const stored = this.feature(tensor);
     return upsample ? upsample2d(stored) : stored;
   }
 
-  private feature(buffer: number, shape: Shape): Feature {
-    return { data: this.buffer(buffer).subarray(0, shape[0] * shape[1] * shape[2]), shape };
-  }
-
-  private buffer(index: number): Int16Array {
-    const buffer = this.buffers[index];
-    if (buffer === undefined) throw new BitmarksError('backend/failed', `no buffer ${index}`);
-    return buffer;
+  private feature(index: number): Feature & { readonly data: Int16Array } {
+    const tensor = this.plan.tensors[index];
+    if (tensor === undefined) throw new BitmarksError('backend/failed', `no tensor ${index}`);
+    const { offset, shape } = tensor;
+    return { data: this.arena.subarray(offset, offset + shapeLength(shape)), shape };
   }
 }
 

@@ -3,7 +3,9 @@
  * block of the arena holds tensors and constants. Knows no URLs and no feature tests.
  */
 import { BitmarksError } from '../../errors';
+import { shapeLength } from '../../model/graph';
 import type { Model } from '../../model/types';
+import { layOutArena, type Block } from '../arena_layout';
 import type { CompiledModel, EngineInput, Heatmaps } from '../backend';
 import { checkEngineInput } from '../input';
 import type { Plan } from '../planner';
@@ -17,6 +19,9 @@ import { chooseSteps, type Addresses, type ChosenStep, type StepHost } from './s
 import type { Start } from './threads/rendezvous';
 import type { Team } from './threads/team';
 
+/** Bytes of a vector. */
+const ARENA_ALIGNMENT = 16;
+
 /** What a compiled model needs of its backend. */
 export interface ModelHost extends CropHost, StepHost {
   readonly arena: MemoryArena;
@@ -24,6 +29,8 @@ export interface ModelHost extends CropHost, StepHost {
   readonly functions: readonly KernelFunction[];
   /** Null where there is one thread. */
   readonly team: Team | null;
+  /** Called after each frame that was cropped here. */
+  readonly frameDone: () => void;
 }
 
 /** Compiles a plan; the returned model owns one block of the arena until closed. */
@@ -40,20 +47,21 @@ export function compileModel(
   const weightBytes = placement.sizeBytes;
   const [height, width, channels] = plan.inputShape;
   const image = placement.place(height * width * channels);
-  const activations = placement.place(Math.max(0, ...steps.map((step) => step.activationBytes)));
-  const buffers = plan.buffers.map(({ length }) => placement.place(length * 2));
+  const { offsets, size } = layOutArena(blocksOf(plan, steps), ARENA_ALIGNMENT);
+  const tensors = placement.place(size);
 
   const base = arena.allocate(placement.sizeBytes);
   constants.write(arena, base);
+  const addressOf = (block: number): number => {
+    const offset = offsets[block];
+    if (offset === undefined) throw failed(`the plan has no block ${block}`);
+    return base + tensors + offset;
+  };
   const addresses: Addresses = {
     base,
     image: base + image,
-    activations: base + activations,
-    buffer: (index) => {
-      const offset = buffers[index];
-      if (offset === undefined) throw failed(`the plan has no buffer ${index}`);
-      return base + offset;
-    },
+    tensor: (index) => addressOf(index),
+    activations: (step) => addressOf(plan.tensors.length + step),
   };
   const programs = (threads: number, leastSharedWork: number): readonly Int32Array<ArrayBuffer>[] =>
     encodePrograms(
@@ -71,6 +79,23 @@ export function compileModel(
     bytes: { weights: weightBytes, activations: placement.sizeBytes - weightBytes },
     onClose,
   });
+}
+
+/** The plan's tensors and then, by the step that makes them, activation images: they live until the last step that reads them. */
+function blocksOf(plan: Plan, steps: readonly ChosenStep[]): readonly Block[] {
+  const tensors = plan.tensors.map(({ shape, ...life }) => ({
+    ...life,
+    size: shapeLength(shape) * 2,
+  }));
+  const images = steps.map(({ activations }, index) => ({
+    size: activations?.step === index ? activations.bytes : 0,
+    firstStep: index,
+    lastStep: Math.max(
+      index,
+      steps.findLastIndex((step) => step.activations?.step === index),
+    ),
+  }));
+  return [...tensors, ...images];
 }
 
 /** The calls of a step for each thread that has a row of it. */
@@ -136,9 +161,10 @@ class WasmModel implements CompiledModel {
     this.loadImage(input);
     this.runProgram();
     const [height, width, channels] = this.plan.outputShape;
-    const address = this.parts.addresses.buffer(this.plan.outputBuffer);
+    const address = this.parts.addresses.tensor(this.plan.tensors.length - 1);
     const { buffer } = this.host.arena.memory;
     const data = new Int16Array(buffer, address, height * width * channels).slice();
+    if (input.kind === 'frame') this.host.frameDone();
     return { data, height, width, channels };
   }
 

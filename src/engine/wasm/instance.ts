@@ -12,7 +12,14 @@ const COMMON_EXPORTS = [
 
 /** The functions of each module, in the order in which programs number them. */
 export const EXPORTS: Readonly<Record<WasmVariant, readonly string[]>> = {
-  simd128: [...COMMON_EXPORTS, 'imageWide', 'requantizeWide', 'conv2dMasks', 'conv2dWide'],
+  simd128: [
+    ...COMMON_EXPORTS,
+    'imageWide',
+    'requantizeWide',
+    'conv2dMasks',
+    'conv2dLut',
+    'conv2dWide',
+  ],
   relaxed: [...COMMON_EXPORTS, 'conv2dPairs', 'conv2dQuads', 'conv2dSplitQuads'],
 };
 

@@ -34,8 +34,8 @@ export interface StepHost extends KernelHost {
 /** A step with its kernel and the offsets of its constants. */
 export interface ChosenStep {
   readonly name: string;
-  /** Bytes of the shared activation image that the step needs. */
-  readonly activationBytes: number;
+  /** The step whose activation image this one reads, its own or an earlier one's, and the image's bytes. */
+  readonly activations: { readonly step: number; readonly bytes: number } | null;
   /** Multiply-adds, or features that are pooled. */
   readonly work: number;
   readonly outputRows: number;
@@ -47,13 +47,14 @@ export interface ChosenStep {
 export interface Addresses {
   readonly base: number;
   readonly image: number;
-  readonly activations: number;
-  readonly buffer: (index: number) => number;
+  /** Of the activation image that a step makes. */
+  readonly activations: (step: number) => number;
+  readonly tensor: (index: number) => number;
 }
 
 /**
  * A kernel for each step. Two convolutions may read one requantized tensor; the second then finds the activations in place,
- * unless a step between them made others or wrote what they were made of.
+ * unless a step between them made others.
  */
 export function chooseSteps(
   host: StepHost,
@@ -61,24 +62,24 @@ export function chooseSteps(
   steps: readonly PlanStep[],
 ): readonly ChosenStep[] {
   let last: KernelStep | null = null;
-  return steps.map((step) => {
-    if (step.kind === 'max_pool2d') {
-      if (last !== null && readsBuffer(last.step, step.outputBuffer)) last = null;
-      return choosePool(step);
-    }
-    const chosen: KernelStep = { step, kernel: kernelFor(host, step) };
-    const shared =
+  return steps.map((step, index) => {
+    if (step.kind === 'max_pool2d') return choosePool(step, index);
+    const kernel = kernelFor(host, step);
+    const shares =
       last !== null &&
-      last.kernel.activationBytes === chosen.kernel.activationBytes &&
+      last.kernel.activationBytes === kernel.activationBytes &&
       haveSameActivations(last.step, step);
-    last = readsBuffer(step, step.outputBuffer) ? null : chosen;
-    return chooseConv(constants, chosen, shared);
+    last = { step, kernel, index, maker: shares && last !== null ? last.maker : index };
+    return chooseConv(constants, last);
   });
 }
 
 interface KernelStep {
   readonly step: ConvStep;
   readonly kernel: ConvKernel;
+  readonly index: number;
+  /** The step that makes the activations which this one reads. */
+  readonly maker: number;
 }
 
 function kernelFor({ kernels, ...host }: StepHost, { name, node }: ConvStep): ConvKernel {
@@ -90,43 +91,39 @@ function kernelFor({ kernels, ...host }: StepHost, { name, node }: ConvStep): Co
   return kernel;
 }
 
-function readsBuffer({ source }: ConvStep, buffer: number): boolean {
-  return source.kind === 'parts' && source.parts.some((part) => part.buffer === buffer);
-}
-
-function choosePool(step: MaxPoolStep): ChosenStep {
+function choosePool(step: MaxPoolStep, index: number): ChosenStep {
   const [height, width, channels] = step.inputShape;
   return {
     name: MAX_POOL2D_NAME,
-    activationBytes: 0,
+    activations: null,
     work: height * width * channels,
     outputRows: step.outputShape[0],
-    bind: ({ buffer }, rows) => [
-      dispatchMaxPool(step, buffer(step.inputBuffer), buffer(step.outputBuffer), rows),
+    bind: ({ tensor }, rows) => [
+      dispatchMaxPool(step, tensor(step.inputTensor), tensor(index), rows),
     ],
   };
 }
 
-function chooseConv(
-  constants: Constants,
-  { step, kernel }: KernelStep,
-  shared: boolean,
-): ChosenStep {
+function chooseConv(constants: Constants, { step, kernel, index, maker }: KernelStep): ChosenStep {
   const { node, source } = step;
+  const shared = maker !== index;
   const weights = constants.unpack(node.weight);
   const weightsOffset = constants.weights(node.weight, kernel);
   const norm = source.kind === 'parts' ? constants.norm(source.norm) : null;
   const [height, width, outChannels] = step.outputShape;
   return {
     name: `${activationKernel(step, shared)}+conv2d_${node.encoding}_${kernel.name}`,
-    activationBytes: activationImage(step, kernel.activationBytes, 0).sizeBytes,
+    activations: {
+      step: maker,
+      bytes: activationImage(step, kernel.activationBytes, 0).sizeBytes,
+    },
     work: height * width * weights.values.length,
     outputRows: height,
-    bind: ({ base, image, activations, buffer }, rows, thread) => {
-      const target = activationImage(step, kernel.activationBytes, activations);
+    bind: ({ base, image, activations, tensor }, rows, thread) => {
+      const target = activationImage(step, kernel.activationBytes, activations(maker));
       const sources: ActivationSources = {
         image,
-        buffer,
+        tensor,
         norm: (name) => {
           if (norm === null) throw failed(`step ${step.name} has no norm ${name}`);
           return { ...norm, multiplier: base + norm.multiplier, bias: base + norm.bias };
@@ -140,9 +137,9 @@ function chooseConv(
         ...(shared ? [] : dispatchActivations(step, target, sources, activationRows(step, rows))),
         kernel.dispatch(
           [
-            activations + rows.first * stepY,
+            target.address + rows.first * stepY,
             base + weightsOffset,
-            buffer(step.outputBuffer) + rows.first * width * outChannels * 2,
+            tensor(index) + rows.first * width * outChannels * 2,
             flat ? 1 : count,
             flat ? count * width : width,
             outChannels,

@@ -40,24 +40,55 @@ export interface TuningHost extends KernelHost {
   readonly arena: MemoryArena;
 }
 
-/** What was measured, by module. */
-const KNOWN = new Map<string, ReadonlyMap<string, string>>();
+/** Names of the fastest kernels, by encoding and kind of kernel size; empty where the engine was too slow to tell. */
+export type MeasuredKernels = ReadonlyMap<string, string>;
 
-/** The preference that options ask for; measures if need be, once for each module. */
-export function preferKernels(
+/** What was measured or read, by module; of all backends of a worker. */
+export type KnownKernels = Map<string, MeasuredKernels>;
+
+const KNOWN: KnownKernels = new Map();
+
+/** The choice between kernels that one backend makes; it stays as it is while the backend lives. */
+export interface KernelChoice {
+  readonly prefer: KernelPreference;
+  /** Whether a measurement made it. */
+  readonly isMeasured: boolean;
+  /** Measures for backends to come, and gives what it found; null where there is nothing to do. */
+  readonly measureForLater: () => MeasuredKernels | null;
+}
+
+/**
+ * The choice that options ask for. By default it is what is known of the module: `kept` from an earlier visit, or measured by an
+ * earlier backend; else what is expected, and `measureForLater` measures.
+ */
+export function chooseKernels(
   choice: BackendOptions['wasmKernels'],
   host: TuningHost,
+  kept: MeasuredKernels | null = null,
   nowMs: () => number = () => performance.now(),
   known = KNOWN,
-): KernelPreference {
-  if (choice === undefined || choice === 'expected') return () => [];
-  if (choice !== 'measured') return () => choice;
+): KernelChoice {
   const { variant } = host.exports;
-  const winners = known.get(variant) ?? measureKernels(host, nowMs);
-  known.set(variant, winners);
-  return (encoding, kernel) => {
-    const name = winners.get(keyOf(encoding, kernel));
-    return name === undefined ? [] : [name];
+  const measure = (): MeasuredKernels => {
+    const measured = known.get(variant) ?? measureKernels(host, nowMs);
+    known.set(variant, measured);
+    return measured;
+  };
+  const nothing = (): null => null;
+  if (choice === 'expected')
+    return { prefer: () => [], isMeasured: false, measureForLater: nothing };
+  if (choice !== undefined && choice !== 'measured') {
+    return { prefer: () => choice, isMeasured: false, measureForLater: nothing };
+  }
+  if (choice === undefined && kept !== null && !known.has(variant)) known.set(variant, kept);
+  const table = choice === 'measured' ? measure() : (known.get(variant) ?? null);
+  return {
+    prefer: (encoding, kernel) => {
+      const name = table?.get(keyOf(encoding, kernel));
+      return name === undefined ? [] : [name];
+    },
+    isMeasured: table !== null && table.size > 0,
+    measureForLater: table === null ? measure : nothing,
   };
 }
 
@@ -71,8 +102,7 @@ interface Contestant {
   bestMs: number;
 }
 
-/** Names of the fastest kernels where there is a choice, by keyOf. Empty where the time was too short. */
-function measureKernels(host: TuningHost, nowMs: () => number): ReadonlyMap<string, string> {
+function measureKernels(host: TuningHost, nowMs: () => number): MeasuredKernels {
   const endMs = nowMs() + BUDGET_MS;
   const blocks: number[] = [];
   const place = (bytes: number): number => {

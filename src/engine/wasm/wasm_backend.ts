@@ -11,15 +11,20 @@ import type {
   CompiledModel,
   WasmThreads,
 } from '../backend';
+import { openAssetCache } from '../asset_cache';
 import type { Plan } from '../planner';
 import { MemoryArena } from './arena';
 import { compileModel, type ModelHost } from './compiled_model';
 import { functionsOf, instantiate } from './instance';
 import { THREAD_BYTES } from './kernels/kernel';
 import { fetchModule, fetchModuleOrCopy, type WasmLoader } from './module_loader';
-import { preferKernels } from './tuning';
+import { chooseKernels, type KernelChoice, type MeasuredKernels } from './tuning';
+import { keepMeasured, readMeasured } from './tuning_cache';
 import { chooseThreads, Team } from './threads/team';
 import { probeVariants, type VariantReport, type WasmVariant } from './variant';
+
+/** By then the first frame's landmarks are with the page, searched for or not. */
+const MEASURE_AFTER_MS = 500;
 
 /** Backend over fetch. Throws 'backend/unavailable' without SIMD, for a forced variant that cannot run, or without the file. */
 export const createWasmBackend: BackendFactory = (options) =>
@@ -33,7 +38,7 @@ export async function createWasmBackendWith(
 ): Promise<WasmBackend> {
   const variant = chooseVariant(report, options.wasmVariant);
   const { fusedDot } = report;
-  const kernels = options.wasmKernels;
+  const tuning = await tuningOf(options, variant);
   const { threads, reason } = chooseThreads(options.wasmThreads);
   let refusal = reason;
   if (options.wasmThreads !== undefined && threads > 1) {
@@ -42,7 +47,7 @@ export async function createWasmBackendWith(
         loadModule,
         variant,
         fusedDot,
-        kernels,
+        tuning,
         options.wasmThreads,
         threads,
       );
@@ -51,14 +56,35 @@ export async function createWasmBackendWith(
     }
   }
   const module = await loadModule(options.wasmUrls[variant]);
-  return new WasmBackend(variant, module, fusedDot, { refusal, kernels });
+  return new WasmBackend(variant, module, fusedDot, { refusal, tuning });
+}
+
+/** How kernels are chosen: as asked for, or by what was kept of an earlier visit. */
+interface Tuning {
+  readonly choice: BackendOptions['wasmKernels'];
+  readonly kept: MeasuredKernels | null;
+  readonly keep: (measured: MeasuredKernels) => void;
+}
+
+async function tuningOf(
+  { wasmKernels: choice, wasmUrls, cache }: BackendOptions,
+  variant: WasmVariant,
+): Promise<Tuning> {
+  if (choice !== undefined || cache !== true) return { choice, kept: null, keep: () => undefined };
+  const url = wasmUrls[variant];
+  const copies = await openAssetCache();
+  return {
+    choice,
+    kept: await readMeasured(url, copies),
+    keep: (measured) => void keepMeasured(url, measured, copies),
+  };
 }
 
 async function createThreaded(
   loadModule: WasmLoader,
   variant: WasmVariant,
   fusedDot: boolean,
-  kernels: BackendOptions['wasmKernels'],
+  tuning: Tuning,
   { urls, ...options }: WasmThreads,
   threads: number,
 ): Promise<WasmBackend> {
@@ -66,7 +92,7 @@ async function createThreaded(
   const arena = new MemoryArena(threads * THREAD_BYTES, true);
   const { memory } = arena;
   const team = await Team.start({ ...options, variant, module, memory, threads });
-  return new WasmBackend(variant, module, fusedDot, { kernels, arena, team });
+  return new WasmBackend(variant, module, fusedDot, { tuning, arena, team });
 }
 
 /** The forced variant, or the best one that runs here. Throws 'backend/unavailable'. */
@@ -89,6 +115,9 @@ export class WasmBackend implements Backend {
   private readonly refusal: string | null;
   private readonly host: ModelHost;
   private readonly models = new Set<CompiledModel>();
+  private readonly choice: KernelChoice;
+  private readonly keepMeasured: (measured: MeasuredKernels) => void;
+  private measuring: ReturnType<typeof setTimeout> | undefined;
   private box = { address: 0, bytes: 0 };
   private closed = false;
 
@@ -98,7 +127,7 @@ export class WasmBackend implements Backend {
     module: WebAssembly.Module,
     fusedDot: boolean,
     how: {
-      readonly kernels?: BackendOptions['wasmKernels'];
+      readonly tuning: Tuning;
       readonly arena?: MemoryArena;
       readonly team?: Team;
       readonly refusal?: string | null;
@@ -110,10 +139,16 @@ export class WasmBackend implements Backend {
     const arena = how.arena ?? new MemoryArena(THREAD_BYTES, false);
     this.arena = arena;
     const exports = instantiate(variant, module, arena.memory, 0);
+    this.keepMeasured = how.tuning.keep;
+    const { choice, kept } = how.tuning;
+    this.choice = chooseKernels(choice, { arena, fusedDot, exports }, kept);
     this.host = {
       arena,
       fusedDot,
-      kernels: preferKernels(how.kernels, { arena, fusedDot, exports }),
+      kernels: this.choice.prefer,
+      frameDone: () => {
+        this.measureSoon();
+      },
       memory: arena.memory,
       exports,
       functions: functionsOf(exports),
@@ -122,9 +157,10 @@ export class WasmBackend implements Backend {
     };
   }
 
-  /** The module that runs and on how many threads, for `info.device`. */
+  /** The module that runs, whether its kernels were chosen by measurement, and on how many threads, for `info.device`. */
   get device(): string {
-    const name = `WASM ${this.variant}`;
+    const how = this.choice.isMeasured ? ', kernels measured' : '';
+    const name = `WASM ${this.variant}${how}`;
     if (this.team !== null && this.team.end === null)
       return `${name}, ${this.team.threads} threads`;
     const reason = this.team?.end ?? this.refusal;
@@ -145,6 +181,7 @@ export class WasmBackend implements Backend {
   close(): void {
     this.closed = true;
     for (const model of this.models) model.close();
+    clearTimeout(this.measuring);
     this.team?.close('the backend was closed');
     this.arena.release(this.box.address);
     this.box = { address: 0, bytes: 0 };
@@ -153,6 +190,14 @@ export class WasmBackend implements Backend {
   /** Bytes of memory: what models and the frame hold now, and what the module has from the system. */
   memoryBytes(): { readonly used: number; readonly reserved: number } {
     return { used: this.arena.usedBytes, reserved: this.arena.memory.buffer.byteLength };
+  }
+
+  /** Once, after the first frame: what it finds serves the next backend, so that a stream keeps the kernels it started with. */
+  private measureSoon(): void {
+    this.measuring ??= setTimeout(() => {
+      const measured = this.choice.measureForLater();
+      if (measured !== null && measured.size > 0) this.keepMeasured(measured);
+    }, MEASURE_AFTER_MS);
   }
 
   /** One block for the box of the frame being cropped, kept between frames and shared by all models. */

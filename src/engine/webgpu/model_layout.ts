@@ -4,6 +4,7 @@
  */
 import { BitmarksError } from '../../errors';
 import type { Model, NormTensor, WeightTensor } from '../../model/types';
+import { layOutArena, type ArenaLayout } from '../arena_layout';
 import type { ConvStep, Plan, PlanStep } from '../planner';
 import { channelWords, WORD_CHANNELS, type ChannelWord } from './channel_words';
 import { activationWords } from './kernels/activation_planes';
@@ -38,58 +39,49 @@ export function layoutModel(
   forms: readonly (OperandForm | null)[],
 ): ModelLayout {
   const features = placeFeatures(plan);
-  const featureBase = (buffer: number): number => at(features.bases, buffer, 'buffer');
+  const featureBase = (tensor: number): number => at(features.offsets, tensor, 'tensor');
   const weights = new WeightLayout(model);
   const table: number[] = [];
   const placements = plan.steps.map((step, index): StepPlacement => {
     const form = forms[index] ?? null;
-    if (step.kind !== 'conv2d' || form === null) {
-      return { featureBase, tableBase: 0, weightBase: 0, normShift: 0 };
-    }
+    const bases = { featureBase, outputBase: featureBase(index), tableBase: 0, normShift: 0 };
+    if (step.kind !== 'conv2d' || form === null) return { ...bases, weightBase: 0 };
     const words = channelWords(step);
     const weightBase = weights.place(step, words, form);
     const tableBase = table.length / 4;
-    if (step.source.kind === 'image') return { featureBase, tableBase, weightBase, normShift: 0 };
+    if (step.source.kind === 'image') return { ...bases, tableBase, weightBase };
     const norm = find(model.norms, step.source.norm, step.name);
     for (const word of words) table.push(...tableEntry(step.source.parts, word, norm, featureBase));
-    return { featureBase, tableBase, weightBase, normShift: norm.shift };
+    return { ...bases, tableBase, weightBase, normShift: norm.shift };
   });
   return {
-    featureWords: features.words,
+    featureWords: features.size,
     activationWords: Math.max(
       ...plan.steps.map((step, index) =>
         step.kind === 'conv2d' ? activationWords(step, forms[index] ?? 'bytes') : 0,
       ),
     ),
-    outputBase: featureBase(plan.outputBuffer),
+    outputBase: featureBase(plan.tensors.length - 1),
     placements,
     table: Uint32Array.from(table),
     ...weights.result(),
   };
 }
 
-/** Planned buffers one behind the other, each as large as its largest tensor with channels in pairs. */
-function placeFeatures(plan: Plan): { bases: readonly number[]; words: number } {
-  const sizes = plan.buffers.map(() => 0);
-  for (const { outputBuffer, outputShape } of plan.steps) {
-    const [height, width, channels] = outputShape;
-    const size = height * width * channelPairs(channels);
-    sizes[outputBuffer] = Math.max(at(sizes, outputBuffer, 'buffer'), size);
-  }
-  const bases: number[] = [];
-  let words = 0;
-  for (const size of sizes) {
-    bases.push(words);
-    words += size;
-  }
-  return { bases, words };
+/** The plan's tensors in an arena of words: other sizes than those of the plan, as odd channels are padded to pairs. */
+function placeFeatures(plan: Plan): ArenaLayout {
+  const blocks = plan.tensors.map(({ shape: [height, width, channels], ...life }) => ({
+    ...life,
+    size: height * width * channelPairs(channels),
+  }));
+  return layOutArena(blocks, 1);
 }
 
 function tableEntry(
   parts: Extract<ConvStep['source'], { kind: 'parts' }>['parts'],
   word: ChannelWord,
   norm: NormTensor,
-  featureBase: (buffer: number) => number,
+  featureBase: (tensor: number) => number,
 ): readonly number[] {
   const part = at(parts, word.part, 'part');
   const [height, width, channels] = part.shape;
@@ -104,7 +96,7 @@ function tableEntry(
     const bias = norm.bias[channel] ?? 0;
     return ((bias << 16) | (multiplier & 0xffff)) >>> 0;
   });
-  return [featureBase(part.buffer) + pair * plane, next, width, part.upsample ? 1 : 0, ...norms];
+  return [featureBase(part.tensor) + pair * plane, next, width, part.upsample ? 1 : 0, ...norms];
 }
 
 /** Collects the weights of convolutions; equal weights read in equal words are placed once. */

@@ -25,7 +25,8 @@ export interface ActivationImage {
 /** Addresses of what a step reads. */
 export interface ActivationSources {
   readonly image: number;
-  readonly buffer: (index: number) => number;
+  /** By index of the plan. */
+  readonly tensor: (index: number) => number;
   readonly norm: (name: string) => {
     readonly multiplier: number;
     readonly bias: number;
@@ -39,7 +40,7 @@ export function activationKernel(step: ConvStep, shared: boolean): string {
   return step.source.kind === 'image' ? 'image' : 'requantize';
 }
 
-/** Whether two steps read the same activations, as long as no buffer was written in between. */
+/** Whether two steps read the same activations. */
 export function haveSameActivations(a: ConvStep, b: ConvStep): boolean {
   return a.node.kernel === b.node.kernel && JSON.stringify(a.source) === JSON.stringify(b.source);
 }
@@ -100,7 +101,7 @@ export function dispatchActivations(
     calls.push(
       kernelCall(
         isWide ? 'requantizeWide' : 'requantizeNarrow',
-        sources.buffer(part.buffer) + firstRow * partWidth * partChannels * 2,
+        sources.tensor(part.tensor) + firstRow * partWidth * partChannels * 2,
         rows,
         partWidth,
         partChannels,

@@ -2,6 +2,7 @@
  * The convolution kernels there are, and which of them compute a convolution here. Which of those is taken is decided elsewhere.
  */
 import type { Encoding } from '../../../model/types';
+import { CONV2D_LUT } from './conv2d_lut';
 import { CONV2D_MASKS } from './conv2d_masks';
 import { CONV2D_PAIRS } from './conv2d_pairs';
 import { CONV2D_QUADS, CONV2D_SPLIT_QUADS } from './conv2d_quads';
@@ -14,6 +15,7 @@ const CONV_KERNELS = [
   CONV2D_PAIRS,
   CONV2D_SPLIT_QUADS,
   CONV2D_MASKS,
+  CONV2D_LUT,
   CONV2D_WIDE,
 ] as const;
 

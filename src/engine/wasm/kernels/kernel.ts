@@ -45,6 +45,7 @@ export interface Simd128Exports extends CommonExports {
   conv2dMasks: (
     ...parameters: [...ConvParameters, runBytes: number, chunkOcts: number, spill: number]
   ) => void;
+  conv2dLut: (...parameters: [...ConvParameters, runBytes: number, spill: number]) => void;
   conv2dWide: (...parameters: ConvParameters) => void;
 }
 
@@ -152,7 +153,7 @@ export interface ConvKernel {
   supports(encoding: Encoding, host: KernelHost): boolean;
   /** Weights in the order in which the kernel reads them. */
   layOut(weights: ConvWeights): Int8Array | Int16Array;
-  /** The call that runs the convolution. `largest` is the largest activation, `spill` the address of 256 bytes. */
+  /** The call that runs the convolution. `largest` is the largest activation, `spill` the address of 480 bytes. */
   dispatch(
     parameters: ConvParameters,
     weights: ConvWeights,

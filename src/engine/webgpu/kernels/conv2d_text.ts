@@ -183,7 +183,7 @@ export function conv2dUniforms(
     stride: node.stride,
     output_width: width,
     output_height: height,
-    output_base: placement.featureBase(step.outputBuffer),
+    output_base: placement.outputBase,
     output_pairs: channelPairs(channels),
     groups: Math.ceil(channels / WORD_CHANNELS),
     sum_shift: node.shift,

@@ -25,10 +25,12 @@ export type OperandForm = 'bytes' | 'bits';
 /** Where a step finds its data. */
 export interface StepPlacement {
   /**
-   * First word of a plan buffer in the features buffer. A feature is stored as planes of 32-bit words, row by row; the word
+   * First word of a plan's tensor in the features buffer. A feature is stored as planes of 32-bit words, row by row; the word
    * of plane p holds channels 2p (low half) and 2p + 1 of its pixel.
    */
-  featureBase(buffer: number): number;
+  featureBase(tensor: number): number;
+  /** First word of the tensor that the step makes. */
+  readonly outputBase: number;
   /** First entry of the step's input words in the table, counted in vec4. */
   readonly tableBase: number;
   /** First texel of the step's weights. */

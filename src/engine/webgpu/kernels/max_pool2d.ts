@@ -52,8 +52,8 @@ function dispatch(step: MaxPoolStep, _params: null, placement: StepPlacement): S
   return {
     workgroups: [Math.ceil((width * height) / INVOCATIONS), channelPairs(channels), 1],
     uniforms: uniformValues(FIELDS, {
-      input_base: placement.featureBase(step.inputBuffer),
-      output_base: placement.featureBase(step.outputBuffer),
+      input_base: placement.featureBase(step.inputTensor),
+      output_base: placement.outputBase,
       width,
       height,
     }),
