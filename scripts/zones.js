@@ -33,13 +33,7 @@ export const ZONES = [
   },
   {
     zone: 'src/engine/reference/',
-    may: [
-      'src/engine/backend',
-      'src/engine/arena_layout',
-      'src/engine/planner',
-      'src/model/',
-      'src/errors',
-    ],
+    may: ['src/engine/backend', 'src/engine/planner', 'src/model/', 'src/errors'],
   },
   {
     zone: 'src/engine/wasm/',
