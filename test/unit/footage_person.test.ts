@@ -55,7 +55,7 @@ afterEach(() => {
   film.close();
 });
 
-test.each(['people_02', 'people_03'])(
+test.each(['people_01', 'people_02', 'people_03', 'people_05'])(
   'a person who walks in, sits down and leaves: %s',
   async (name) => {
     const show = async (scene: Scene): Promise<DetectedSubject[]> =>
