@@ -12,7 +12,6 @@
  */
 import type { ConvStep } from '../../planner';
 import {
-  columnsText,
   conv2dDispatch,
   conv2dFunctions,
   CONV2D_FIELDS,
@@ -20,7 +19,7 @@ import {
   kernelOf,
   lines,
   range,
-  startText,
+  numberedStartText,
   storesText,
   walkOf,
   type Conv2dKernel,
@@ -73,11 +72,7 @@ function wgsl(params: ByteParams): string {
   return `${stepPrelude(CONV2D_FIELDS)}${conv2dFunctions(source)}${PRODUCTS[products]}
 @compute @workgroup_size(${invocations})
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-${columnsText(tile)}
-  let tile = id.x / columns;
-  let column = id.x % columns;
-${startText(tile)}
-  if (group >= u32(step.groups)) { return; }
+${numberedStartText(tile)}
 ${eachSum(tile, (p, g) => `  var sum${p}_${g} = vec4<i32>();`)}
   ${walk.declare}
   for (var turn = 0u; turn < ${walk.turns}; turn++) {

@@ -10,7 +10,6 @@
 import type { ConvStep } from '../../planner';
 import { activationBits } from './activation_planes';
 import {
-  columnsText,
   conv2dDispatch,
   conv2dFunctions,
   CONV2D_FIELDS,
@@ -18,7 +17,7 @@ import {
   kernelOf,
   lines,
   range,
-  startText,
+  numberedStartText,
   storesText,
   walkOf,
   type Conv2dKernel,
@@ -74,11 +73,7 @@ function wgsl(params: BitParams): string {
   return `${stepPrelude(CONV2D_FIELDS)}${conv2dFunctions('texture')}
 @compute @workgroup_size(${invocations})
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-${columnsText(tile)}
-  let tile = id.x / columns;
-  let column = id.x % columns;
-${startText(tile)}
-  if (group >= u32(step.groups)) { return; }
+${numberedStartText(tile)}
   let plane = plane_step / ${bits}u;
 ${lines(pixels, (p) => `  var plus${p} = 0u;`)}
 ${eachSum(tile, (p, g) => `  var minus${p}_${g} = vec4<u32>();`)}

@@ -16,13 +16,12 @@ import {
   range,
   startText,
   storesText,
-  tileCounts,
   walkOf,
   type Conv2dKernel,
   type Conv2dParams,
 } from './conv2d_text';
 import { KernelRefusal, stepPrelude, type DeviceTraits } from './kernel';
-import type { Tile } from './tile';
+import { tileCounts, type Tile } from './tile';
 
 interface SubgroupParams extends Conv2dParams {
   /** Turns whose weights are fetched at once; no more than any subgroup has invocations. */

@@ -15,7 +15,7 @@ import {
   type StepKernel,
   type StepPlacement,
 } from './kernel';
-import type { Tile } from './tile';
+import { tileCounts, type Tile } from './tile';
 
 /** One way to convolve; its place among the candidates names it. */
 export type Conv2dKernel<P> = Omit<StepKernel<ConvStep, P>, 'name'>;
@@ -116,6 +116,15 @@ export function columnsText({ pixels }: Tile): string {
   let columns = output_width * ((u32(step.output_height) + ${pixels - 1}u) / ${pixels}u);`;
 }
 
+/** `columns` and where the walk begins, for a kernel that `conv2dDispatch` dispatches: from the number of an invocation. */
+export function numberedStartText(tile: Tile): string {
+  return `${columnsText(tile)}
+  let tile = id.x / columns;
+  let column = id.x % columns;
+${startText(tile)}
+  if (group >= u32(step.groups)) { return; }`;
+}
+
 /** From `column` (which column of pixels) and `tile` (which output channels): where the walk begins. */
 export function startText({ pixels, channels }: Tile): string {
   return `  let group = tile * ${channels / WORD_CHANNELS}u;
@@ -156,14 +165,6 @@ export function conv2dDispatch(
     workgroups: [Math.ceil((columns * tiles) / invocations), 1, 1],
     uniforms: conv2dUniforms(step, placement, form),
   };
-}
-
-/** Columns of pixels, and tiles of output channels. */
-export function tileCounts(
-  { outputShape: [height, width, channels] }: ConvStep,
-  tile: Tile,
-): readonly [columns: number, tiles: number] {
-  return [width * Math.ceil(height / tile.pixels), Math.ceil(channels / tile.channels)];
 }
 
 export function conv2dUniforms(

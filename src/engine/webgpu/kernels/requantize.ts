@@ -45,11 +45,7 @@ function wgsl(): string {
   return `${stepPrelude(REQUANTIZE_FIELDS)}${LOAD_TEXT}
 @compute @workgroup_size(${REQUANTIZE_INVOCATIONS})
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let plane_width = u32(step.plane_width);
-  let plane_size = plane_width * u32(step.plane_height);
-  if (id.x >= plane_size) { return; }
-  let y = i32(id.x / plane_width) - step.pad;
-  let x = i32(id.x % plane_width) - step.pad;
+${PIXEL_TEXT}
   var word = 0u;
   if (y >= 0 && y < step.height && x >= 0 && x < step.width) {
     word = load(u32(step.table_base) + id.y * 2u, u32(y), u32(x));
@@ -58,6 +54,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 `;
 }
+
+/** From the number of an invocation: the padded plane, and the pixel (y, x) of the input, which may lie in the padding. */
+export const PIXEL_TEXT = `  let plane_width = u32(step.plane_width);
+  let plane_size = plane_width * u32(step.plane_height);
+  if (id.x >= plane_size) { return; }
+  let y = i32(id.x / plane_width) - step.pad;
+  let x = i32(id.x % plane_width) - step.pad;`;
 
 /** `load(entry, y, x)`: four activations, a byte each, of the word that an entry of the table describes. */
 export const LOAD_TEXT = `

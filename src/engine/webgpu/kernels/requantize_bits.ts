@@ -12,6 +12,7 @@ import { lines, range } from './conv2d_text';
 import { stepPrelude, type KernelRefusal, type StepKernel } from './kernel';
 import {
   LOAD_TEXT,
+  PIXEL_TEXT,
   readsParts,
   REQUANTIZE_FIELDS,
   REQUANTIZE_INVOCATIONS,
@@ -43,11 +44,7 @@ fn nibble(word: u32, bit: u32) -> u32 {
 
 @compute @workgroup_size(${REQUANTIZE_INVOCATIONS})
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let plane_width = u32(step.plane_width);
-  let plane_size = plane_width * u32(step.plane_height);
-  if (id.x >= plane_size) { return; }
-  let y = i32(id.x / plane_width) - step.pad;
-  let x = i32(id.x % plane_width) - step.pad;
+${PIXEL_TEXT}
 ${lines(planes, (b) => `  var plane${b} = 0u;`)}
   if (y >= 0 && y < step.height && x >= 0 && x < step.width) {
     let first = id.y * ${WORDS_PER_BLOCK}u;

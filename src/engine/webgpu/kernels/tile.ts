@@ -36,8 +36,18 @@ export function tilesFor(step: ConvStep, { isSoftware }: DeviceTraits): readonly
 }
 
 /** The largest tile with which the step still has work for a whole GPU, else the smallest. */
-function largestBusy({ outputShape: [height, width, channels] }: ConvStep): WebgpuTile {
-  const invocations = ({ pixels, channels: most }: Tile): number =>
-    width * Math.ceil(height / pixels) * Math.ceil(channels / most);
+function largestBusy(step: ConvStep): WebgpuTile {
+  const invocations = (tile: Tile): number => {
+    const [columns, tiles] = tileCounts(step, tile);
+    return columns * tiles;
+  };
   return TILE_NAMES.find((name) => invocations(TILES[name]) >= BUSY_INVOCATIONS) ?? '1x4';
+}
+
+/** Columns of pixels, and tiles of output channels. */
+export function tileCounts(
+  { outputShape: [height, width, channels] }: ConvStep,
+  tile: Tile,
+): readonly [columns: number, tiles: number] {
+  return [width * Math.ceil(height / tile.pixels), Math.ceil(channels / tile.channels)];
 }
