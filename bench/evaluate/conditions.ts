@@ -3,6 +3,7 @@
  * every run sees the same. Labels move with the pixels.
  */
 import sharp, { type Sharp } from 'sharp';
+import type { Box } from '../../src/pipeline/roi';
 import type { Frame, Row } from './dataset';
 import type { Label } from './metrics';
 
@@ -56,12 +57,18 @@ export function mirroredPoints(
 }
 
 function occluded({ box }: Row, frame: Frame, side: number): Frame {
+  const corner = { x: box.x, y: box.y + box.height - side };
+  return painted(frame, { ...corner, width: side, height: side }, PATCH_VALUE);
+}
+
+/** The frame with a rectangle of one gray, begun at a whole pixel; what lies outside the frame is cut off. */
+export function painted(frame: Frame, { x, y, width, height }: Box, gray: number): Frame {
   const data = frame.data.slice();
-  const left = Math.max(0, Math.round(box.x));
-  const top = Math.max(0, Math.round(box.y + box.height - side));
-  for (let y = top; y < Math.min(frame.height, top + side); y += 1) {
-    for (let x = left; x < Math.min(frame.width, left + side); x += 1) {
-      data.fill(PATCH_VALUE, (y * frame.width + x) * 4, (y * frame.width + x) * 4 + 3);
+  const [left, top] = [Math.max(0, Math.round(x)), Math.max(0, Math.round(y))];
+  for (let row = top; row < Math.min(frame.height, top + height); row += 1) {
+    for (let column = left; column < Math.min(frame.width, left + width); column += 1) {
+      const pixel = (row * frame.width + column) * 4;
+      data.fill(gray, pixel, pixel + 3);
     }
   }
   return { ...frame, data };

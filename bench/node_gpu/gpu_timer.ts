@@ -39,7 +39,3 @@ export async function timeOnGpu(
   for (const resource of [querySet, resolved, readBack]) resource.destroy();
   return times;
 }
-
-export function medianOf(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
-}

@@ -24,7 +24,8 @@ import { WebgpuModel } from '../../src/engine/webgpu/webgpu_model';
 import { goldenImage } from '../../src/model/golden';
 import { parsePack } from '../../src/model/pack';
 import type { Model } from '../../src/model/types';
-import { medianOf, timeOnGpu } from './gpu_timer';
+import { median } from '../measurement';
+import { timeOnGpu } from './gpu_timer';
 
 const { values: given } = parseArgs({
   options: {
@@ -118,8 +119,8 @@ async function measure(
       differing === 0 ? 'bits agree' : `${differing} of ${data.length} VALUES DIFFER`,
       gpuMs === null
         ? 'no timestamp queries'
-        : `GPU ${medianOf(gpuMs).toFixed(3)} ms a frame (best ${Math.min(...gpuMs).toFixed(3)})`,
-      `call to result ${medianOf(wallMs).toFixed(3)} ms`,
+        : `GPU ${median(gpuMs).toFixed(3)} ms a frame (best ${Math.min(...gpuMs).toFixed(3)})`,
+      `call to result ${median(wallMs).toFixed(3)} ms`,
       `compile and first frame ${readyMs.toFixed(0)} ms`,
     ];
     console.log(columns.join('  '));

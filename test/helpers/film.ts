@@ -84,7 +84,8 @@ function packFile(name: string): string {
   return `models/${name}.bitmarks`;
 }
 
-async function openSession(name: string): Promise<Session> {
+/** Of a shipped pack, on WASM. */
+export async function openSession(name: string): Promise<Session> {
   return Session.create(parsePack(await readFile(packFile(name))), {
     backend: 'wasm',
     engine: { wasmUrls: WASM_FILE_URLS },

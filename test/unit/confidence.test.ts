@@ -2,25 +2,14 @@
  * Scores of single landmarks from the shipped face pack: lower where a landmark is covered. How well they are calibrated is in the
  * packs' cards. Photos of the demo; the engine is WASM.
  */
-import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
+import { painted } from '../../bench/evaluate/conditions';
 import { readDataset, readFrame, type Frame } from '../../bench/evaluate/dataset';
-import { loadModuleFile, WASM_FILE_URLS } from '../../scripts/wasm_files';
-import { Session } from '../../src/engine/session';
-import { createWasmBackendWith } from '../../src/engine/wasm/wasm_backend';
-import { parsePack } from '../../src/model/pack';
+import type { Session } from '../../src/engine/session';
 import { locateLandmarks } from '../../src/pipeline/locate';
 import { landmarkModelOf } from '../../src/pipeline/pack_models';
 import { roiFromBox, roiToCropAffine, type Box } from '../../src/pipeline/roi';
-
-async function openSession(file: string): Promise<Session> {
-  return Session.create(parsePack(await readFile(`models/${file}.bitmarks`)), {
-    backend: 'wasm',
-    engine: { wasmUrls: WASM_FILE_URLS },
-    selfTest: false,
-    loadFactory: () => Promise.resolve((options) => createWasmBackendWith(loadModuleFile, options)),
-  });
-}
+import { openSession } from '../helpers/film';
 
 /** Scores of all landmarks, read once in the region around the box. */
 async function scoresIn(session: Session, frame: Frame, box: Box): Promise<number[]> {
@@ -36,21 +25,6 @@ async function scoresIn(session: Session, frame: Frame, box: Box): Promise<numbe
     0,
   );
   return located.points.map(({ score }) => score);
-}
-
-/** The frame with a rectangle of one gray. */
-function covered(frame: Frame, { x, y, width, height }: Box): Frame {
-  const data = frame.data.slice();
-  for (let row = Math.max(0, Math.round(y)); row < Math.min(frame.height, y + height); row++) {
-    for (
-      let column = Math.max(0, Math.round(x));
-      column < Math.min(frame.width, x + width);
-      column++
-    ) {
-      data.fill(110, (row * frame.width + column) * 4, (row * frame.width + column) * 4 + 3);
-    }
-  }
-  return { ...frame, data };
 }
 
 const mean = (values: readonly number[]): number =>
@@ -70,7 +44,7 @@ describe('scores of landmarks', () => {
       // From the tip of the nose down.
       const cloth = { x: x - width, y: y + height * 0.5, width: width * 3, height };
       const plain = await scoresIn(session, frame, row.box);
-      const masked = await scoresIn(session, covered(frame, cloth), row.box);
+      const masked = await scoresIn(session, painted(frame, cloth, 110), row.box);
       row.points.forEach((point, index) => {
         const isCovered = (point?.y ?? 0) > cloth.y;
         falls[isCovered ? 'covered' : 'open'].push((plain[index] ?? 0) - (masked[index] ?? 0));
