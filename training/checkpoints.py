@@ -14,6 +14,8 @@ from training.schedule import trained_weights
 
 REFINED = re.compile(r"^norms\.p\d+/")
 """Start of the name of a norm of a further pass."""
+REFINE = "refine"
+"""Name of the convolution that ends the block between two passes."""
 
 
 def save(path: pathlib.Path, step: int, parts: dict[str, object]) -> None:
@@ -39,8 +41,8 @@ def start_from(model: GraphModule, path: pathlib.Path) -> list[str]:
 
     The other network may be narrower: each of its channels becomes the first ones of the same tensor here, part by part where a
     convolution reads a concatenation (the growing of Chen et al., "Net2Net", ICLR 2016, without its exactness, which 1-bit weights
-    cannot have). A further pass starts from the norms of the first. Heads of another number of landmarks, and what a wider network or
-    one of another topology has, are not taken.
+    cannot have). A further pass starts from the norms of the first, and, where the file has no block between the passes, as a repetition
+    of it. Heads of another number of landmarks, and what a wider network or one of another topology has, are not taken.
     """
     saved, own, taken = weights_of(path), model.state_dict(), set()
     image = model.graph["input"]["name"]
@@ -64,6 +66,8 @@ def start_from(model: GraphModule, path: pathlib.Path) -> list[str]:
             if has_place and block.shape[1:] == (fan_in, *own[name].shape[2:]) and not is_other_head:
                 own[name][places[output][:, None], torch.arange(1) if is_depthwise else read] = block
                 taken.add(name)
+            elif node["weight"] == REFINE and name not in saved:
+                places[output] = places[refined_input(model.graph, node)]
         elif node["op"] == "requantize":
             for part in ("gamma", "beta", "mean", "variance"):
                 name = f"norms.{key(node['norm'])}.{part}"
@@ -75,7 +79,59 @@ def start_from(model: GraphModule, path: pathlib.Path) -> list[str]:
             if clip in saved and clip in own:
                 own[clip].copy_(saved[clip])
                 taken.add(clip)
+    if "weights." + REFINE not in saved:
+        taken |= repeat_first_pass(model)
     return sorted(set(own) - taken)
+
+
+def repeat_first_pass(model: GraphModule) -> set[str]:
+    """Makes the block between two passes hand on the input of the first U-Net, so that the second pass begins with the first one's result
+    instead of spoiling the shared weights until it has one; returns the names that were set.
+
+    Needs a `refine` convolution of more than 2 bits (a sign cannot be 0). Its norm moves the feature, of either sign, into the range of an
+    activation: half a unit to the standard deviation, about a middle of 2. The norms that read the result learn its statistics, which
+    follow from that. Does nothing to a network of one pass.
+    """
+    graph, own, taken = model.graph, model.state_dict(), set()
+    for index, node in enumerate(graph["nodes"]):
+        if node.get("weight") != REFINE or node["encoding"] not in ("i8", "f32"):
+            continue
+        weight, channels = own["weights." + REFINE].zero_(), torch.arange(node["outChannels"])
+        weight[channels, channels] = 1.0
+        source = refined_input(graph, node)
+        known = norm_channels(model, next(reader for reader in graph["nodes"] if source in reader["inputs"]), source)
+        block = producer(graph, node["inputs"][0])
+        begin = norm_channels(model, block, source)
+        begin["mean"].copy_(known["mean"])
+        begin["variance"].copy_(known["variance"])
+        begin["gamma"].fill_(0.5)
+        begin["beta"].fill_(2.0)
+        unit = model.norms[key(block["norm"])].unit * (127 if node["encoding"] == "i8" else 1)
+        for reader in graph["nodes"][index:]:
+            if reader["op"] == "requantize" and node["output"] in reader["inputs"]:
+                end = norm_channels(model, reader, node["output"])
+                end["mean"].fill_(2.0 * unit)
+                end["variance"].fill_((0.5 * unit) ** 2)
+        taken.add("weights." + REFINE)
+    return taken
+
+
+def producer(graph: dict, tensor: str) -> dict:
+    """The node that makes a tensor."""
+    return next(node for node in graph["nodes"] if node["output"] == tensor)
+
+
+def refined_input(graph: dict, refine: dict) -> str:
+    """The input of the first U-Net of the pass that a `refine` convolution ends."""
+    return producer(graph, refine["inputs"][0])["inputs"][0]
+
+
+def norm_channels(model: GraphModule, reader: dict, tensor: str) -> dict[str, torch.Tensor]:
+    """Views of a requantize node's gamma, beta, mean and variance at the channels of one of the tensors it reads."""
+    here = channels_of(model.graph)
+    start = sum(here[name] for name in reader["inputs"][: reader["inputs"].index(tensor)])
+    norm = model.norms[key(reader["norm"])]
+    return {part: getattr(norm, part).detach()[start : start + here[tensor]] for part in ("gamma", "beta", "mean", "variance")}
 
 
 def weights_of(path: pathlib.Path) -> dict[str, torch.Tensor]:

@@ -161,6 +161,24 @@ def test_a_wider_network_starts_with_the_narrower_one_in_its_first_channels(tmp_
         assert torch.equal(norm[rest], before[f"norms.u1/u0/neck.{part}"][rest])
 
 
+@pytest.mark.parametrize("encoding", ["i8", "f32"])
+def test_a_second_pass_starts_as_a_repetition_of_the_first(tmp_path, encoding):
+    images = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
+    other = small(supervised=(2,))
+    for _ in range(200):  # statistics of its own
+        other(images)
+    torch.save({"model": other.state_dict()}, tmp_path / "one.pt")
+    model = small(supervised=(2,), refinements=1, overrides=(("refine.", "b1"), ("refine", encoding)))
+    left = start_from(model, tmp_path / "one.pt")
+    assert left and all("refine" in name and name != "weights.refine" for name in left)
+    with torch.no_grad():
+        first, second = model.eval()(images)
+        assert torch.equal(first, other.eval()(images)[0])
+    # Rounding to 32 levels a standard deviation's double is what lies between them.
+    assert torch.corrcoef(torch.stack((first.flatten(), second.flatten())))[0, 1] > 0.9
+    assert (second.std() / first.std()).item() == pytest.approx(1, abs=0.1)
+
+
 def test_depthwise_filters_follow_their_channels(tmp_path):
     other, model = small(depthwise_growth=True), small(channels=24, growth=6, depthwise_growth=True)
     assert start_from(model, saved(other, tmp_path)) == []
