@@ -16,9 +16,7 @@ import { planGraph } from '../../src/engine/planner';
 import { createReferenceBackend } from '../../src/engine/reference/reference_backend';
 import { CONV_VARIANTS, kernelRefusals } from '../../src/engine/webgpu/kernels/conv2d_candidates';
 import { DeviceHealth } from '../../src/engine/webgpu/device_health';
-import { GpuMemory } from '../../src/engine/webgpu/gpu_memory';
-import { PipelineCache } from '../../src/engine/webgpu/pipeline_cache';
-import type { WebgpuContext } from '../../src/engine/webgpu/webgpu_context';
+import { createContext, type WebgpuContext } from '../../src/engine/webgpu/webgpu_context';
 import { requestWebgpuDevice } from '../../src/engine/webgpu/webgpu_device';
 import { WebgpuModel } from '../../src/engine/webgpu/webgpu_model';
 import { goldenImage } from '../../src/model/golden';
@@ -76,15 +74,7 @@ async function referenceHeatmaps(model: Model): Promise<Heatmaps> {
 /** A device of its own, without the tfjs host of the engine, which Node cannot load unbundled. */
 async function openContext(preferred: readonly WebgpuKernelName[]): Promise<WebgpuContext> {
   const { device, traits } = await requestWebgpuDevice('high-performance');
-  return {
-    device,
-    traits,
-    preferred,
-    memory: new GpuMemory(device),
-    pipelines: new PipelineCache(device),
-    health: new DeviceHealth(device, false),
-    counters: { submissions: 0, readBacks: 0 },
-  };
+  return createContext(device, traits, preferred, new DeviceHealth(device, false));
 }
 
 /** Prints a line; 1 if values differ from the expected ones. */

@@ -11,17 +11,23 @@ export type BackendName = 'webgpu' | 'wasm' | 'reference';
 /** One network input: the finished crop, or a frame and where to crop it (models/README.md section 5). */
 export type EngineInput =
   | { readonly kind: 'crop'; /** RGB bytes, HWC. */ readonly data: Uint8Array }
-  | {
+  | (EngineFrame & {
       readonly kind: 'frame';
-      /** RGBA bytes, row-major, width * height * 4. */
-      readonly data: Uint8Array | Uint8ClampedArray;
-      readonly width: number;
-      readonly height: number;
       /** [x0, y0, ux, uy, vx, vy] in 1/65536 source pixels. */
       readonly affine: CropAffine;
       /** Taps per axis, 1..8. */
       readonly taps: number;
-    };
+    });
+
+/** Pixels that networks crop their inputs from. */
+export interface EngineFrame {
+  /** RGBA bytes, row-major, width * height * 4. */
+  readonly data: Uint8Array | Uint8ClampedArray;
+  readonly width: number;
+  readonly height: number;
+  /** Frames of one id have the same pixels, so that a backend brings them to its device once. Absent: they are brought for each run. */
+  readonly id?: number;
+}
 
 /** [x0, y0, ux, uy, vx, vy], integers in units of 1/65536 source pixel. */
 export type CropAffine = readonly [number, number, number, number, number, number];
@@ -44,6 +50,11 @@ export interface Backend {
   readonly lost: Promise<string>;
   /** Throws BitmarksError 'backend/failed' when a step has no kernel here. */
   compile(model: Model, plan: Plan): Promise<CompiledModel>;
+  /**
+   * Brings a frame with an id to the device while that still works on another one. A hint: the frame may be dropped, and running
+   * it is the same with or without. Absent where frames are read where they lie.
+   */
+  readonly stage?: (frame: EngineFrame) => void;
   /** Frees the device and all compiled models. Idempotent. */
   close(): void;
 }

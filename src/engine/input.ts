@@ -4,7 +4,7 @@
 import { BitmarksError } from '../errors';
 import { MAX_FRAME_SIDE, MAX_POSITION_PIXELS, MAX_TAPS } from '../model/crop';
 import type { Shape } from '../model/types';
-import type { CropAffine, EngineInput } from './backend';
+import type { CropAffine, EngineFrame, EngineInput } from './backend';
 
 /** In 1/65536 pixels: every position of a crop stays within, so that 32-bit integers hold all sums. */
 const MAX_POSITION = MAX_POSITION_PIXELS * 65536;
@@ -19,18 +19,22 @@ export function checkEngineInput(input: EngineInput, shape: Shape): void {
     }
     return;
   }
-  checkSide('width', input.width);
-  checkSide('height', input.height);
-  const expected = input.width * input.height * 4;
-  if (input.data.length !== expected) {
-    throw invalid(
-      `the frame has ${input.data.length} bytes, expected ${expected} for ${input.width} x ${input.height} RGBA`,
-    );
-  }
+  checkEngineFrame(input);
   if (!Number.isInteger(input.taps) || input.taps < 1 || input.taps > MAX_TAPS) {
     throw invalid(`the crop has ${input.taps} taps, expected an integer from 1 to ${MAX_TAPS}`);
   }
   checkAffine(input.affine, height, width);
+}
+
+/** Throws 'input/invalid' if the bytes are not those of a frame of its size. */
+export function checkEngineFrame({ data, width, height }: EngineFrame): void {
+  checkSide('width', width);
+  checkSide('height', height);
+  const expected = width * height * 4;
+  if (data.length === expected) return;
+  throw invalid(
+    `the frame has ${data.length} bytes, expected ${expected} for ${width} x ${height} RGBA`,
+  );
 }
 
 function checkSide(name: string, side: number): void {

@@ -12,10 +12,11 @@ import type {
   BackendOptions,
   BackendRefusal,
   CompiledModel,
+  EngineFrame,
   EngineInput,
   Heatmaps,
 } from './backend';
-import { checkEngineInput } from './input';
+import { checkEngineFrame, checkEngineInput } from './input';
 import { planGraph } from './planner';
 import {
   backendOrder,
@@ -136,6 +137,15 @@ export class Session {
           : compiled.runSums(input);
       });
     });
+  }
+
+  /**
+   * Brings a frame to the device at once, beside the call that is running, for calls that will run it under the same id.
+   * Throws 'input/invalid'.
+   */
+  stage(frame: EngineFrame): void {
+    checkEngineFrame(frame);
+    if (this.#end === null && this.#loss === null) this.#active?.backend.stage?.(frame);
   }
 
   /** The crop that the default pass saw in its last run with a frame (RGB, HWC). */

@@ -3,7 +3,7 @@
  * which it opens and closes as if the backend were its own. Sessions that share a device must not use it at the same time.
  */
 import { BitmarksError } from '../errors';
-import type { Backend, CompiledModel } from './backend';
+import type { Backend, CompiledModel, EngineFrame } from './backend';
 import type { FactoryLoader } from './registry';
 
 interface Shared {
@@ -76,6 +76,10 @@ class Lease implements Backend {
     }
     this.#models.add(compiled);
     return compiled;
+  }
+
+  stage(frame: EngineFrame): void {
+    this.#backend.stage?.(frame);
   }
 
   close(): void {

@@ -49,6 +49,11 @@ export interface ServiceDeps {
 /** A search on WASM is one long task, in which no cancel() would arrive; it makes room for messages this often. */
 const YIELD_INTERVAL_MS = 20;
 
+interface CapturedPixels {
+  readonly pixels: FramePixels & { readonly id: number };
+  readonly captureMs: number;
+}
+
 interface Call {
   readonly landmarkerId: number;
   readonly controller: AbortController;
@@ -64,6 +69,8 @@ class Service implements LandmarkService {
   readonly #calls = new Map<number, Call>();
   readonly #landmarkers = new Map<number, Landmarker>();
   #isClosed = false;
+  /** Frames so far; names their pixels for the engine. */
+  #frameCount = 0;
   /** Settles, and never rejects, when all turns so far are done. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -114,9 +121,13 @@ class Service implements LandmarkService {
 
   async detect(request: DetectRequest): Promise<LandmarkResult> {
     try {
-      return await this.#call(request, (signal) =>
-        this.#inTurn(signal, () => this.#detect(request, signal)),
-      );
+      return await this.#call(request, (signal) => {
+        signal.throwIfAborted();
+        // Before its turn: the frame is read and brought to the device while that works for another landmarker.
+        const capture = this.#capture(request);
+        capture.catch(() => undefined);
+        return this.#inTurn(signal, async () => this.#detect(request, await capture, signal));
+      });
     } finally {
       closeFrame(request.frame);
     }
@@ -216,19 +227,30 @@ class Service implements LandmarkService {
     if (landmarker !== undefined) closeNetworks(landmarker);
   }
 
-  async #detect(request: DetectRequest, signal: AbortSignal): Promise<LandmarkResult> {
-    const { nowMs, readPixels, yieldToMessages } = this.#deps;
-    const { frame, timestampMs, stream, options } = request;
-    const { pipeline, landmarks, finder } = this.#require(request.landmarkerId);
+  async #capture({ frame, landmarkerId }: DetectRequest): Promise<CapturedPixels> {
+    const { nowMs, readPixels } = this.#deps;
     const startMs = nowMs();
-    const pixels = await readPixels(frame);
+    this.#frameCount += 1;
+    const id = this.#frameCount;
+    const pixels = { ...(await readPixels(frame)), id };
     // The bytes are ours now: the frame, a camera's buffer perhaps, need not wait for the network.
     closeFrame(frame);
-    const { data, width, height } = pixels;
-    const capturedMs = nowMs();
+    this.#landmarkers.get(landmarkerId)?.landmarks.session.stage(pixels);
+    return { pixels, captureMs: nowMs() - startMs };
+  }
+
+  async #detect(
+    { timestampMs, stream, options, landmarkerId }: DetectRequest,
+    { pixels, captureMs }: CapturedPixels,
+    signal: AbortSignal,
+  ): Promise<LandmarkResult> {
+    const { nowMs, yieldToMessages } = this.#deps;
+    const { pipeline, landmarks, finder } = this.#require(landmarkerId);
+    const startMs = nowMs();
+    const { width, height } = pixels;
     let inferences = 0;
     let inferenceMs = 0;
-    let lastYieldMs = capturedMs;
+    let lastYieldMs = startMs;
     const inferring =
       <T>(cropSize: number, run: (input: EngineInput) => Promise<T>) =>
       async (region: RegionOfInterest): Promise<T> => {
@@ -239,7 +261,7 @@ class Service implements LandmarkService {
         signal.throwIfAborted();
         const crop = roiToCropAffine(region, pixels, cropSize);
         const inferStartMs = nowMs();
-        const result = await run({ kind: 'frame', data, width, height, ...crop });
+        const result = await run({ kind: 'frame', ...pixels, ...crop });
         inferenceMs += nowMs() - inferStartMs;
         inferences += 1;
         return result;
@@ -254,8 +276,8 @@ class Service implements LandmarkService {
       stream === null
         ? await pipeline.detect(size, networks, options)
         : await pipeline.detectInStream(stream.id, size, timestampMs, networks, options);
-    const captureMs = capturedMs - startMs;
-    const timings = { captureMs, inferenceMs, totalMs: nowMs() - startMs, inferences };
+    const totalMs = captureMs + nowMs() - startMs;
+    const timings = { captureMs, inferenceMs, totalMs, inferences };
     const { backend } = landmarks.session.state;
     return { subjects, timestampMs, width, height, timings, backend };
   }

@@ -11,7 +11,7 @@ import { TASKS } from '../pipeline/tasks';
 import type { LoadRequest, SessionInfo } from '../protocol/service';
 
 /** The part of a session that the service uses. */
-export type EngineSession = Pick<Session, 'state' | 'run' | 'runSums' | 'close'>;
+export type EngineSession = Pick<Session, 'state' | 'run' | 'runSums' | 'stage' | 'close'>;
 
 /** Takes the first backend that runs the model, after its self-test if `request.selfTest`. */
 export type OpenSession = (

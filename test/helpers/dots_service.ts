@@ -1,6 +1,7 @@
 /**
  * A service with the network of dots, real engine and fake frames, whose resources are counted; for tests in Node.
  */
+import type { EngineFrame } from '../../src/engine/backend';
 import { createReferenceBackend } from '../../src/engine/reference/reference_backend';
 import { Session } from '../../src/engine/session';
 import { parsePack } from '../../src/model/pack';
@@ -75,6 +76,9 @@ export function setUp(deps: Partial<ServiceDeps> = {}) {
         },
         run: (input) => session.run(input),
         runSums: (input) => session.runSums(input),
+        stage: (frame) => {
+          session.stage(frame);
+        },
         close: () => {
           if (isOpen) counts.openSessions -= 1;
           isOpen = false;
@@ -127,6 +131,7 @@ export function fakeBitmap(): { frame: FramePayload; closed: () => number } {
 /** A session that runs when it is told to. */
 export function manualSession() {
   const waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  const staged: EngineFrame[] = [];
   const open: ServiceDeps['openSession'] = async (...args) => {
     const session = await openReference(...args);
     return {
@@ -145,12 +150,15 @@ export function manualSession() {
         });
         return session.runSums(input);
       },
+      stage: (frame) => {
+        staged.push(frame);
+      },
       close: () => {
         session.close();
       },
     };
   };
-  return { open, waiting };
+  return { open, waiting, staged };
 }
 
 export const tick = () => new Promise((resolve) => setTimeout(resolve, 0));

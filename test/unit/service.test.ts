@@ -38,21 +38,46 @@ describe('detect', () => {
   });
 
   it('runs one call at a time, in order', async () => {
-    let inside = 0;
-    let most = 0;
-    const { load, detect } = setUp({
-      readPixels: async () => {
-        inside += 1;
-        most = Math.max(most, inside);
-        await tick();
-        inside -= 1;
-        return scene;
-      },
-    });
+    const { open, waiting } = manualSession();
+    const { load, detect } = setUp({ openSession: open });
     await load();
-    const results = await Promise.all([1, 2, 3].map((timestampMs) => detect({ timestampMs })));
-    expect(results.map(({ timestampMs }) => timestampMs)).toEqual([1, 2, 3]);
-    expect(most).toBe(1);
+    const done: number[] = [];
+    const calls = [1, 2, 3].map(async (timestampMs) => {
+      await detect({ timestampMs });
+      done.push(timestampMs);
+    });
+    while (done.length < calls.length) {
+      await tick();
+      expect(waiting.length).toBeLessThanOrEqual(1);
+      waiting.pop()?.resolve();
+    }
+    expect(done).toEqual([1, 2, 3]);
+  });
+
+  it('reads and stages a frame while the call before runs', async () => {
+    const { open, waiting, staged } = manualSession();
+    const { load, detect } = setUp({ openSession: open });
+    await load();
+    const frames = [fakeBitmap(), fakeBitmap()];
+    const calls = frames.map(({ frame }) => detect({ frame }));
+    await tick();
+    expect(waiting).toHaveLength(1);
+    expect(staged.map(({ width, height }) => [width, height])).toEqual([
+      [320, 240],
+      [320, 240],
+    ]);
+    expect(new Set(staged.map(({ id }) => id)).size).toBe(2);
+    expect(frames.every(({ closed }) => closed() > 0)).toBe(true);
+    const results = Promise.all(calls);
+    let isDone = false;
+    void results.then(() => {
+      isDone = true;
+    });
+    while (!isDone) {
+      waiting.pop()?.resolve();
+      await tick();
+    }
+    expect((await results).map(({ subjects }) => subjects.length)).toEqual([1, 1]);
   });
 
   it('says that nothing is loaded', async () => {
@@ -174,6 +199,7 @@ describe('the engine', () => {
               : session.run(input);
           },
           runSums: (input) => session.runSums(input),
+          stage: () => undefined,
           close: () => {
             session.close();
           },

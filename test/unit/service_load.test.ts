@@ -217,6 +217,7 @@ describe('load', () => {
           state: session.state,
           run: (input) => session.run(input),
           runSums: (input) => session.runSums(input),
+          stage: () => undefined,
           close: () => {
             closed += 1;
           },
@@ -241,6 +242,7 @@ describe('load', () => {
           state: session.state,
           run: (input) => session.run(input),
           runSums: (input) => session.runSums(input),
+          stage: () => undefined,
           close: () => {
             closed += 1;
           },

@@ -143,6 +143,7 @@ describe('life', () => {
       expect(engine.counters).toEqual({
         submissions: before.submissions + frame,
         readBacks: before.readBacks + frame,
+        uploads: before.uploads + frame,
       });
     }
   });

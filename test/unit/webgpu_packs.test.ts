@@ -60,7 +60,7 @@ describe.each(PACKS)('%s', (file) => {
       expect(
         await compareSums(engine, model, { kind: 'crop', data: goldenImage(model) }),
       ).toBeNull();
-      expect(engine.counters).toEqual({ submissions: 1, readBacks: 1 });
+      expect(engine.counters).toEqual({ submissions: 1, readBacks: 1, uploads: 0 });
       engine.close();
     },
   );

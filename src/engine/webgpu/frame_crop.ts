@@ -1,13 +1,13 @@
 /**
- * Brings frames to the GPU and records their crop: the frame texture, the crop request and their bindings. The texture is
- * kept and grows with the largest frame.
+ * Records the crop of a frame: the crop request, and the bindings of the texture that holds the frame (frame_textures.ts).
  */
 import type { Shape } from '../../model/types';
 import type { EngineInput } from '../backend';
+import type { FrameTextures } from './frame_textures';
 import type { GpuMemory } from './gpu_memory';
 import { crop } from './kernels/crop';
 import type { Workgroups } from './kernels/kernel';
-import type { PipelineCache } from './pipeline_cache';
+import type { WebgpuContext } from './webgpu_context';
 
 type FrameInput = Extract<EngineInput, { kind: 'frame' }>;
 
@@ -18,17 +18,21 @@ export class FrameCrop {
   private readonly request: GPUBuffer;
   private readonly image: GPUBuffer;
   private readonly outputShape: Shape;
-  private bound: { readonly texture: GPUTexture; readonly bindGroup: GPUBindGroup } | null = null;
+  private readonly frames: FrameTextures;
+  private readonly bindGroups = new WeakMap<GPUTexture, GPUBindGroup>();
+  private bindGroup: GPUBindGroup | null = null;
   private workgroups: Workgroups = [0, 0, 0];
 
   private constructor(
     memory: GpuMemory,
+    frames: FrameTextures,
     pipeline: GPUComputePipeline,
     layout: GPUBindGroupLayout,
     image: GPUBuffer,
     outputShape: Shape,
   ) {
     this.memory = memory;
+    this.frames = frames;
     this.pipeline = pipeline;
     this.layout = layout;
     this.image = image;
@@ -43,7 +47,7 @@ export class FrameCrop {
   /** Writes crops of `outputShape` into `image`. */
   static async create(
     memory: GpuMemory,
-    pipelines: PipelineCache,
+    { pipelines, frames }: Pick<WebgpuContext, 'pipelines' | 'frames'>,
     image: GPUBuffer,
     outputShape: Shape,
   ): Promise<FrameCrop> {
@@ -56,14 +60,13 @@ export class FrameCrop {
       crop.wgsl(),
       memory.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
     );
-    return new FrameCrop(memory, pipeline, layout, image, outputShape);
+    return new FrameCrop(memory, frames, pipeline, layout, image, outputShape);
   }
 
-  /** Sends a frame and its crop request, which the session has checked. */
-  upload({ data, width, height, affine, taps }: FrameInput): void {
-    const { queue } = this.memory.device;
-    const { texture } = this.bind(width, height);
-    queue.writeTexture({ texture }, data, { bytesPerRow: width * 4 }, [width, height]);
+  /** Sends a crop request, which the session has checked, and the frame unless the device holds it. */
+  upload(input: FrameInput): void {
+    const { width, height, affine, taps } = input;
+    this.bindGroup = this.bind(this.frames.take(input));
     const { workgroups, uniforms } = crop.dispatch({
       width,
       height,
@@ -71,33 +74,22 @@ export class FrameCrop {
       taps,
       outputShape: this.outputShape,
     });
-    queue.writeBuffer(this.request, 0, uniforms);
+    this.memory.device.queue.writeBuffer(this.request, 0, uniforms);
     this.workgroups = workgroups;
   }
 
   /** Records the crop of the last uploaded frame. */
   encode(pass: GPUComputePassEncoder): void {
-    if (this.bound === null) return;
+    if (this.bindGroup === null) return;
     pass.setPipeline(this.pipeline);
-    pass.setBindGroup(0, this.bound.bindGroup);
+    pass.setBindGroup(0, this.bindGroup);
     pass.dispatchWorkgroups(...this.workgroups);
   }
 
-  private bind(width: number, height: number): { texture: GPUTexture } {
-    const old = this.bound?.texture;
-    if (
-      this.bound !== null &&
-      this.bound.texture.width >= width &&
-      this.bound.texture.height >= height
-    )
-      return this.bound;
-    if (old !== undefined) this.memory.destroy(old);
-    const texture = this.memory.texture(
-      'frame',
-      { width: Math.max(width, old?.width ?? 0), height: Math.max(height, old?.height ?? 0) },
-      'rgba8uint',
-      GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST,
-    );
+  /** A group for each texture, so that frames in turn make none. */
+  private bind(texture: GPUTexture): GPUBindGroup {
+    const known = this.bindGroups.get(texture);
+    if (known !== undefined) return known;
     const bindGroup = this.memory.device.createBindGroup({
       layout: this.layout,
       entries: [
@@ -106,7 +98,7 @@ export class FrameCrop {
         { binding: 2, resource: { buffer: this.image } },
       ],
     });
-    this.bound = { texture, bindGroup };
-    return this.bound;
+    this.bindGroups.set(texture, bindGroup);
+    return bindGroup;
   }
 }

@@ -75,7 +75,7 @@ export async function buildParts(
       layout,
       steps.some(({ readsWeightBuffer }) => readsWeightBuffer),
     ),
-    FrameCrop.create(memory, pipelines, buffers.image, plan.inputShape),
+    FrameCrop.create(memory, context, buffers.image, plan.inputShape),
     HeatmapSummer.create(memory, pipelines, model, {
       features: buffers.features,
       base: layout.outputBase,

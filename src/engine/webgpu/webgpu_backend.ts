@@ -3,15 +3,14 @@
  * files beside this one.
  */
 import type { Model } from '../../model/types';
-import type { Backend, BackendFactory, WebgpuKernelName } from '../backend';
+import type { Backend, BackendFactory, EngineFrame, WebgpuKernelName } from '../backend';
 import type { Plan } from '../planner';
 import { hostDevice, type TfjsHost } from '../tfjs/webgpu_host';
 import { DeviceHealth } from './device_health';
-import { GpuMemory, type GpuMemoryCount } from './gpu_memory';
+import type { GpuMemoryCount } from './gpu_memory';
 import { kernelRefusals } from './kernels/conv2d_candidates';
-import { PipelineCache } from './pipeline_cache';
 import { requestWebgpuDevice, type WebgpuDevice } from './webgpu_device';
-import type { FrameCounters, WebgpuContext } from './webgpu_context';
+import { createContext, type FrameCounters, type WebgpuContext } from './webgpu_context';
 import { WebgpuModel } from './webgpu_model';
 
 export interface WebgpuEngineOptions {
@@ -56,15 +55,7 @@ export class WebgpuEngine implements Backend {
     this.host = host;
     const health = new DeviceHealth(device, host === null);
     this.lost = health.lost;
-    this.context = {
-      device,
-      traits,
-      preferred: kernels,
-      memory: new GpuMemory(device),
-      pipelines: new PipelineCache(device),
-      health,
-      counters: { submissions: 0, readBacks: 0 },
-    };
+    this.context = createContext(device, traits, kernels, health);
   }
 
   /** Buffers and textures alive now; 0 after every compiled model is closed. */
@@ -80,9 +71,14 @@ export class WebgpuEngine implements Backend {
     this.context.health.check();
     const compiled = await WebgpuModel.compile(this.context, model, plan, (closing) => {
       this.models.delete(closing);
+      if (this.models.size === 0) this.context.frames.release();
     });
     this.models.add(compiled);
     return compiled;
+  }
+
+  stage(frame: EngineFrame): void {
+    if (!this.closed) this.context.frames.stage(frame);
   }
 
   close(): void {
