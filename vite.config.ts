@@ -5,6 +5,7 @@
 import { playwright } from '@vitest/browser-playwright';
 import process from 'node:process';
 import { defineConfig } from 'vitest/config';
+import { HEAP_FLAGS } from './test/helpers/heap_growth';
 import { COMMON_FLAGS, findChromium, GPU_FLAGS, swiftShaderEnv } from './scripts/chromium.mjs';
 
 const executablePath = findChromium();
@@ -54,7 +55,7 @@ export default defineConfig({
             provider: playwright({
               launchOptions: {
                 ...(executablePath === undefined ? {} : { executablePath }),
-                args: [...COMMON_FLAGS, ...GPU_FLAGS],
+                args: [...COMMON_FLAGS, ...GPU_FLAGS, ...HEAP_FLAGS],
               },
             }),
             instances: [{ browser: 'chromium' }],

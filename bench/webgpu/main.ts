@@ -1,6 +1,6 @@
 /**
- * The face network on WebGPU in Chromium on SwiftShader: each kernel variant, the same graph in float on stock tfjs-webgpu, and
- * what a frame leaves on the heap. `node scripts/run.mjs bench/webgpu/main.ts`, or with a pattern of rows; page.ts measures.
+ * The face network on WebGPU in Chromium on SwiftShader: each kernel variant, and the same graph in float on stock tfjs-webgpu.
+ * `node scripts/run.mjs bench/webgpu/main.ts`, or with a pattern of rows; page.ts measures.
  */
 import process from 'node:process';
 import { chromium } from 'playwright-core';
@@ -19,7 +19,7 @@ const server = await createServer({
 await server.listen();
 const browser = await chromium.launch({
   executablePath: requireChromium(),
-  args: [...COMMON_FLAGS, ...GPU_FLAGS, '--js-flags=--expose-gc', '--enable-precise-memory-info'],
+  args: [...COMMON_FLAGS, ...GPU_FLAGS],
 });
 try {
   const page = await browser.newPage();
@@ -35,14 +35,13 @@ try {
     null,
     { timeout: 900_000 },
   );
-  const { speeds, heapBytes, frames } = (await ready.jsonValue()) as WebgpuMeasurement;
+  const { speeds } = (await ready.jsonValue()) as WebgpuMeasurement;
   for (const { name, medianMs, bestMs, ratio } of speeds) {
     console.log(
       `${name.padEnd(24)} median ${medianMs.toFixed(1).padStart(8)} ms, best ${bestMs.toFixed(1).padStart(8)} ms, ` +
         `${ratio.toFixed(2)} times as long as the first (median of the rounds)`,
     );
   }
-  console.log(`heap: ${(heapBytes / frames).toFixed(0)} bytes a frame over ${frames} frames`);
 } finally {
   await browser.close();
   await server.close();

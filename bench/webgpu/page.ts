@@ -15,9 +15,6 @@ import type { Model } from '../../src/model/types';
 
 export interface WebgpuMeasurement {
   readonly speeds: readonly Speed[];
-  /** Growth of the heap over all `frames`, without a collection in between. */
-  readonly heapBytes: number;
-  readonly frames: number;
 }
 
 interface Speed {
@@ -35,8 +32,6 @@ interface Contestant {
 }
 
 const ROUNDS = 5;
-const FRAMES = 200;
-const FRAME_SIDE = 256;
 /** What is compared with the first: [kernel, input bits of all layers; null: the pack's]. */
 const ROWS: readonly (readonly [WebgpuKernelName, number | null])[] = [
   ['dot4_4x4', null],
@@ -85,8 +80,6 @@ async function measure(): Promise<WebgpuMeasurement> {
       bestMs: Math.min(...timesMs),
       ratio: median(timesMs.map((ms, round) => ms / (contestants[0]?.timesMs[round] ?? NaN))),
     })),
-    heapBytes: await heapGrowth(model),
-    frames: FRAMES,
   };
 }
 
@@ -108,29 +101,6 @@ async function floatRun(model: Model): Promise<() => Promise<unknown>> {
     await output.data();
     output.dispose();
   };
-}
-
-/** Bytes that frames leave on the JS heap when nothing collects them: crop, network, sums. */
-async function heapGrowth(model: Model): Promise<number> {
-  const engine = await openWebgpuEngine();
-  const compiled = await engine.compile(model, planGraph(model));
-  const size = { width: FRAME_SIDE, height: FRAME_SIDE };
-  const data = new Uint8ClampedArray(FRAME_SIDE * FRAME_SIDE * 4).fill(99);
-  const affine = [0, 0, 65536, 0, 0, 65536] as const;
-  const input = { kind: 'frame', data, ...size, affine, taps: 1 } as const;
-  const run = compiled.runSums;
-  if (run === undefined) throw new Error('the engine has lost its runSums');
-  for (let i = 0; i < 10; i++) await run(input);
-  const { gc, performance: clock } = globalThis as unknown as {
-    gc: () => void;
-    performance: { memory: { usedJSHeapSize: number } };
-  };
-  gc();
-  const before = clock.memory.usedJSHeapSize;
-  for (let i = 0; i < FRAMES; i++) await run(input);
-  const growth = clock.memory.usedJSHeapSize - before;
-  engine.close();
-  return growth;
 }
 
 function median(values: readonly number[]): number {

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { WebgpuKernelName } from '../../src/engine/backend';
+import type { CropAffine, WebgpuKernelName } from '../../src/engine/backend';
 import { planGraph } from '../../src/engine/planner';
 import { createReferenceBackend } from '../../src/engine/reference/reference_backend';
 import { createWebgpuBackend, type WebgpuEngine } from '../../src/engine/webgpu/webgpu_backend';
@@ -14,6 +14,7 @@ import facePackUrl from '../../models/face.bitmarks?url';
 import { CONV2D_CASES } from '../cases/conv2d';
 import { cropCases, frameBytes } from '../cases/crop';
 import { MAX_POOL2D_CASES } from '../cases/max_pool2d';
+import { heapGrowth } from '../helpers/heap_growth';
 import { ModelBuilder } from '../helpers/model_builder';
 import { modelArbitrary, randomImage } from '../helpers/random_model';
 import { compareWithReference, expectedKernels, openVariant } from '../helpers/webgpu_suite';
@@ -116,4 +117,33 @@ test('the face pack keeps its golden promise', async () => {
   expect(() => checkGolden(model, last, data, 'webgpu')).not.toThrow();
   expect(compiled.kernels).toEqual(expectedKernels(model));
   compiled.close();
+});
+
+test('a frame leaves less than 2 kB on the heap', async () => {
+  const file = new Uint8Array(await (await fetch(facePackUrl)).arrayBuffer());
+  const model = parsePack(file);
+  const compiled = await engine.compile(model, planGraph(model));
+  const [width, height] = [256, 192];
+  const data = frameBytes({ width, height });
+  const affine: CropAffine = [0, 0, 65536, 0, 0, 65536];
+  // As a camera brings them: each frame new, and the next one staged while this one is at work.
+  const frameOf = (id: number) =>
+    ({
+      kind: 'frame',
+      data,
+      width,
+      height,
+      id,
+      affine,
+      taps: 1,
+    }) as const;
+  const grown = await heapGrowth((frame) => {
+    const running = compiled.runSums?.(frameOf(frame));
+    engine.stage(frameOf(frame + 1));
+    return running ?? Promise.reject(new Error('the engine has lost its runSums'));
+  }, 15);
+  compiled.close();
+  console.log(`${grown} bytes of heap a frame`);
+  expect(grown).toBeGreaterThan(0);
+  expect(grown).toBeLessThan(2048);
 });

@@ -42,11 +42,10 @@ describe('detect', () => {
     const { load, detect } = setUp({ openSession: open });
     await load();
     const done: number[] = [];
-    const calls = [1, 2, 3].map(async (timestampMs) => {
-      await detect({ timestampMs });
-      done.push(timestampMs);
-    });
-    while (done.length < calls.length) {
+    for (const timestampMs of [1, 2, 3]) {
+      void detect({ timestampMs }).then(() => done.push(timestampMs));
+    }
+    while (done.length < 3) {
       await tick();
       expect(waiting.length).toBeLessThanOrEqual(1);
       waiting.pop()?.resolve();
@@ -68,16 +67,13 @@ describe('detect', () => {
     ]);
     expect(new Set(staged.map(({ id }) => id)).size).toBe(2);
     expect(frames.every(({ closed }) => closed() > 0)).toBe(true);
-    const results = Promise.all(calls);
-    let isDone = false;
-    void results.then(() => {
-      isDone = true;
-    });
-    while (!isDone) {
+    const found: number[] = [];
+    for (const call of calls) void call.then(({ subjects }) => found.push(subjects.length));
+    while (found.length < 2) {
       waiting.pop()?.resolve();
       await tick();
     }
-    expect((await results).map(({ subjects }) => subjects.length)).toEqual([1, 1]);
+    expect(found).toEqual([1, 1]);
   });
 
   it('says that nothing is loaded', async () => {

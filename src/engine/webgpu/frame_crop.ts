@@ -21,7 +21,8 @@ export class FrameCrop {
   private readonly frames: FrameTextures;
   private readonly bindGroups = new WeakMap<GPUTexture, GPUBindGroup>();
   private bindGroup: GPUBindGroup | null = null;
-  private workgroups: Workgroups = [0, 0, 0];
+  private readonly workgroups: Workgroups;
+  private readonly words = new Int32Array(crop.REQUEST_WORDS);
 
   private constructor(
     memory: GpuMemory,
@@ -37,9 +38,10 @@ export class FrameCrop {
     this.layout = layout;
     this.image = image;
     this.outputShape = outputShape;
+    this.workgroups = crop.workgroups(outputShape);
     this.request = memory.buffer(
       'crop request',
-      48,
+      crop.REQUEST_WORDS * 4,
       GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
     );
   }
@@ -65,17 +67,9 @@ export class FrameCrop {
 
   /** Sends a crop request, which the session has checked, and the frame unless the device holds it. */
   upload(input: FrameInput): void {
-    const { width, height, affine, taps } = input;
     this.bindGroup = this.bind(this.frames.take(input));
-    const { workgroups, uniforms } = crop.dispatch({
-      width,
-      height,
-      affine,
-      taps,
-      outputShape: this.outputShape,
-    });
-    this.memory.device.queue.writeBuffer(this.request, 0, uniforms);
-    this.workgroups = workgroups;
+    crop.request(this.words, input, this.outputShape);
+    this.memory.device.queue.writeBuffer(this.request, 0, this.words);
   }
 
   /** Records the crop of the last uploaded frame. */
@@ -83,7 +77,7 @@ export class FrameCrop {
     if (this.bindGroup === null) return;
     pass.setPipeline(this.pipeline);
     pass.setBindGroup(0, this.bindGroup);
-    pass.dispatchWorkgroups(...this.workgroups);
+    pass.dispatchWorkgroups(this.workgroups[0], this.workgroups[1], this.workgroups[2]);
   }
 
   /** A group for each texture, so that frames in turn make none. */

@@ -7,7 +7,8 @@ import type { GpuMemory } from './gpu_memory';
 import type { FrameCounters } from './webgpu_context';
 
 interface Slot {
-  texture: GPUTexture | null;
+  /** Where uploads go; null: nowhere yet. */
+  place: { readonly texture: GPUTexture } | null;
   /** Of the frame in it; null where nothing names its pixels. */
   id: number | null;
 }
@@ -15,10 +16,13 @@ interface Slot {
 export class FrameTextures {
   private readonly memory: GpuMemory;
   private readonly counters: FrameCounters;
-  private current: Slot = { texture: null, id: null };
-  private next: Slot = { texture: null, id: null };
+  private current: Slot = { place: null, id: null };
+  private next: Slot = { place: null, id: null };
   /** A frame waits in `next`; frames behind it stay where they are. */
   private isWaiting = false;
+  // Arguments of all uploads: new ones would be a good part of a frame's garbage.
+  private readonly layout = { bytesPerRow: 0 };
+  private readonly size: [width: number, height: number] = [0, 0];
 
   constructor(memory: GpuMemory, counters: FrameCounters) {
     this.memory = memory;
@@ -37,46 +41,55 @@ export class FrameTextures {
   take(frame: EngineFrame): GPUTexture {
     const { id } = frame;
     if (id === undefined) return this.upload(frame, this.current);
-    if (this.current.texture !== null && this.current.id === id) return this.current.texture;
-    const isThere = this.isWaiting && this.next.id === id;
+    const { current, next } = this;
+    if (current.place !== null && current.id === id) return current.place.texture;
     const texture =
-      isThere && this.next.texture !== null ? this.next.texture : this.upload(frame, this.next);
+      this.isWaiting && next.id === id && next.place !== null
+        ? next.place.texture
+        : this.upload(frame, next);
     this.isWaiting = false;
-    [this.current, this.next] = [this.next, this.current];
+    this.current = next;
+    this.next = current;
     return texture;
   }
 
   /** Frees the textures; later frames make new ones. */
   release(): void {
     for (const slot of [this.current, this.next]) {
-      if (slot.texture !== null) this.memory.destroy(slot.texture);
-      slot.texture = null;
+      if (slot.place !== null) this.memory.destroy(slot.place.texture);
+      slot.place = null;
       slot.id = null;
     }
     this.isWaiting = false;
   }
 
   private upload({ data, width, height, id }: EngineFrame, slot: Slot): GPUTexture {
-    const texture = this.fit(slot, width, height);
-    this.memory.device.queue.writeTexture({ texture }, data, { bytesPerRow: width * 4 }, [
-      width,
-      height,
-    ]);
+    const place = this.fit(slot, width, height);
+    this.layout.bytesPerRow = width * 4;
+    this.size[0] = width;
+    this.size[1] = height;
+    this.memory.device.queue.writeTexture(place, data, this.layout, this.size);
     this.counters.uploads++;
     slot.id = id ?? null;
-    return texture;
+    return place.texture;
   }
 
-  private fit(slot: Slot, width: number, height: number): GPUTexture {
-    const old = slot.texture;
-    if (old !== null && old.width >= width && old.height >= height) return old;
-    if (old !== null) this.memory.destroy(old);
-    slot.texture = this.memory.texture(
+  private fit(slot: Slot, width: number, height: number): { readonly texture: GPUTexture } {
+    const old = slot.place?.texture;
+    if (
+      slot.place !== null &&
+      slot.place.texture.width >= width &&
+      slot.place.texture.height >= height
+    )
+      return slot.place;
+    if (old !== undefined) this.memory.destroy(old);
+    const texture = this.memory.texture(
       'frame',
       { width: Math.max(width, old?.width ?? 0), height: Math.max(height, old?.height ?? 0) },
       'rgba8uint',
       GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST,
     );
-    return slot.texture;
+    slot.place = { texture };
+    return slot.place;
   }
 }

@@ -99,7 +99,7 @@ export class HeatmapSummer {
   encode(pass: GPUComputePassEncoder): void {
     pass.setPipeline(this.pipeline);
     pass.setBindGroup(0, this.bindGroup);
-    pass.dispatchWorkgroups(...this.workgroups);
+    pass.dispatchWorkgroups(this.workgroups[0], this.workgroups[1], this.workgroups[2]);
   }
 
   /** What the GPU has written, in numbers; the same object each time. */

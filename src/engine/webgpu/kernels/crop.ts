@@ -12,13 +12,14 @@ export interface CropParams {
   readonly height: number;
   readonly affine: CropAffine;
   readonly taps: number;
-  /** [h, w, 3] of the crop. */
-  readonly outputShape: Shape;
 }
 
 const SIDE = 8;
 
-export const crop = { name: 'crop', wgsl, dispatch, bindings } as const;
+/** Words of a request. */
+const REQUEST_WORDS = 12;
+
+export const crop = { name: 'crop', wgsl, workgroups, request, bindings, REQUEST_WORDS } as const;
 
 function bindings(): GPUBindGroupLayoutEntry[] {
   const visibility = GPUShaderStage.COMPUTE;
@@ -71,14 +72,20 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 `;
 }
 
-function dispatch({ width, height, affine, taps, outputShape }: CropParams): {
-  readonly workgroups: Workgroups;
-  readonly uniforms: Int32Array<ArrayBuffer>;
-} {
-  const [cropHeight, cropWidth] = outputShape;
-  const [x0, y0, ux, uy, vx, vy] = affine;
-  return {
-    workgroups: [Math.ceil(cropWidth / SIDE), Math.ceil(cropHeight / SIDE), 1],
-    uniforms: Int32Array.of(x0, y0, ux, uy, vx, vy, taps, 0, width, height, cropWidth, cropHeight),
-  };
+function workgroups([cropHeight, cropWidth]: Shape): Workgroups {
+  return [Math.ceil(cropWidth / SIDE), Math.ceil(cropHeight / SIDE), 1];
+}
+
+/** Writes a request into `words`, which a stream of frames uses again and again. */
+function request(
+  words: Int32Array,
+  { width, height, affine, taps }: CropParams,
+  [cropHeight, cropWidth]: Shape,
+): void {
+  words.set(affine);
+  words[6] = taps;
+  words[8] = width;
+  words[9] = height;
+  words[10] = cropWidth;
+  words[11] = cropHeight;
 }
