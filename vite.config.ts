@@ -5,8 +5,13 @@
 import { playwright } from '@vitest/browser-playwright';
 import process from 'node:process';
 import { defineConfig } from 'vitest/config';
-import { HEAP_FLAGS } from './test/helpers/heap_growth';
-import { COMMON_FLAGS, findChromium, GPU_FLAGS, swiftShaderEnv } from './scripts/chromium.mjs';
+import {
+  COMMON_FLAGS,
+  findChromium,
+  GPU_FLAGS,
+  HEAP_FLAGS,
+  swiftShaderEnv,
+} from './scripts/chromium.mjs';
 
 const executablePath = findChromium();
 // For the processes that Vitest starts: the dynamic linker reads LD_LIBRARY_PATH only when a process begins.

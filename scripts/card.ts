@@ -107,6 +107,9 @@ function rowsOf(report: Report): string[][] {
     ...(figures.falseAlarms === null
       ? []
       : [`${figures.falseAlarms.toFixed(3)} false alarms per image`]),
+    ...(figures.alarmsInFifty === null
+      ? []
+      : [`${figures.alarmsInFifty.toFixed(2)} in 50 images without a subject`]),
   ];
   const all = [CONDITION_NAMES[condition], String(predictions.length), shown.join(', ')];
   if (condition !== 'none') return [all];

@@ -35,6 +35,9 @@ export const GPU_FLAGS = [
   '--use-angle=swiftshader',
 ];
 
+/** Lets a page collect its garbage and read how large its heap is (test/helpers/heap_growth.ts). */
+export const HEAP_FLAGS = ['--js-flags=--expose-gc', '--enable-precise-memory-info'];
+
 /** Path of the browser: BITMARKS_CHROMIUM if set, else the first known place that exists, else undefined. */
 export function findChromium() {
   const chosen = process.env['BITMARKS_CHROMIUM'];

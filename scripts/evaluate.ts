@@ -1,6 +1,6 @@
 /**
  * `npm run evaluate -- --pack FILE --data FILE.json [--backend wasm|reference] [--passes 1|2|3] [--condition NAME]
- * [--out FILE.json]`
+ * [--landmarks FILE] [--detection SCORE] [--out FILE.json]`
  * Arguments and printing only; bench/evaluate/ does the work.
  */
 import { writeFileSync } from 'node:fs';
@@ -17,6 +17,9 @@ const USAGE = `usage: npm run evaluate -- --pack FILE --data FILE.json [options]
   --condition NAME           what each image goes through first: none, occluded (a gray patch over the lower left quarter),
                              dark (a quarter of the light), small (the subject at 40 pixels, enlarged again), blurred,
                              mirrored (also: how far the landmarks then are from those of the image as it is)
+  --landmarks FILE           for a finder: the pack that reads what it finds, as the SDK goes on; what it takes for no subject is
+                             no find
+  --detection SCORE          for a finder: least score of its finds (default: the pack's own)
   --out FILE.json            writes points, score and error of each image
 
 data: { "images": [{ "file": "relative.jpg", "points": [[x, y], null, ...], "box": [x, y, w, h], "normalizer": pixels }] }
@@ -28,7 +31,7 @@ data: { "images": [{ "file": "relative.jpg", "points": [[x, y], null, ...], "box
   or of "normalizer" where one of them is unknown.
 data for a finder: rows with "boxes": [[x, y, w, h], ...] of all subjects (none: []), or "subjects": [[[x, y], ...], ...], or
   the "points" of one subject, for which tight boxes are taken. A find is right if its center is within 0.3 longer sides of
-  the box's and its size within a factor of 1.6; what is not right is a false alarm.`;
+  the box's and its size within a factor of 1.6; what is not right is a false alarm, unless it is one of the boxes "ignored".`;
 
 /** How often a line says how far the run is, in milliseconds. */
 const PROGRESS_INTERVAL_MS = 10_000;
@@ -44,6 +47,8 @@ function readArguments(): {
       backend: { type: 'string', default: 'wasm' },
       passes: { type: 'string', default: '1' },
       condition: { type: 'string', default: 'none' },
+      landmarks: { type: 'string' },
+      detection: { type: 'string' },
       out: { type: 'string' },
     },
   });
@@ -60,7 +65,15 @@ function readArguments(): {
       `--condition is '${values.condition}', expected one of ${CONDITIONS.join(', ')}`,
     );
   }
-  return { options: { pack, data, backend, passes: Number(passes), condition }, out };
+  const detection = values.detection === undefined ? null : Number(values.detection);
+  if (detection !== null && !(detection >= 0 && detection <= 1)) {
+    throw new Error(`--detection is '${values.detection ?? ''}', expected 0 to 1`);
+  }
+  const { landmarks = null } = values;
+  return {
+    options: { pack, data, backend, passes: Number(passes), condition, landmarks, detection },
+    out,
+  };
 }
 
 function describe({ model, engine, figures, predictions, skipped, ...rates }: Report): string {
@@ -81,6 +94,7 @@ function describeFigures({
   reliability,
   recall,
   falseAlarms,
+  alarmsInFifty,
 }: Report['figures']): string[] {
   const lines: string[] = [];
   if (errors !== null) {
@@ -102,6 +116,9 @@ function describeFigures({
   }
   if (recall !== null) lines.push(`recall      ${recall.toFixed(2)} %`);
   if (falseAlarms !== null) lines.push(`false alarms ${falseAlarms.toFixed(3)} per image`);
+  if (alarmsInFifty !== null) {
+    lines.push(`             ${alarmsInFifty.toFixed(2)} in 50 images without a subject`);
+  }
   return lines;
 }
 

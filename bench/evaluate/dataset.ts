@@ -34,6 +34,8 @@ export interface Row extends Image {
 /** A row for a finder: tight boxes of all subjects in the image. */
 export interface FinderRow extends Image {
   readonly boxes: readonly Box[];
+  /** Subjects that need not be found, for example because they are small; finding one is no false alarm. */
+  readonly ignored: readonly Box[];
 }
 
 /** Why a row is not evaluated. */
@@ -74,16 +76,19 @@ export function readDataset(file: string, landmarks: readonly string[]): Promise
   });
 }
 
-/** Reads a set for a finder: rows with "boxes", with "subjects" (lists of points) or with the "points" of one subject. */
+/** Reads a set for a finder: rows with "boxes", with "subjects" (lists of points) or with the "points" of one subject, and with "ignored". */
 export function readFinderDataset(file: string): Promise<Dataset<FinderRow>> {
   return readRows(file, (row, image) => {
-    const { boxes, subjects, points } = row;
+    const { boxes, subjects, points, ignored: ignoring = [] } = row;
+    if (!Array.isArray(ignoring)) throw new Error('its "ignored" is no list of boxes');
+    const ignored = ignoring.map((box: unknown) => readBox(box, []));
     if (Array.isArray(boxes)) {
-      return { ...image, boxes: boxes.map((box: unknown) => readBox(box, [])) };
+      return { ...image, ignored, boxes: boxes.map((box: unknown) => readBox(box, [])) };
     }
     const lists = Array.isArray(subjects) ? (subjects as unknown[]) : [points];
     return {
       ...image,
+      ignored,
       boxes: lists.map((list) => readBox(undefined, readPoints({ points: list }, null))),
     };
   });

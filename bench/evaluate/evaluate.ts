@@ -9,13 +9,13 @@ import type { FactoryLoader } from '../../src/engine/registry';
 import { Session, type SessionState } from '../../src/engine/session';
 import { createWasmBackendWith } from '../../src/engine/wasm/wasm_backend';
 import { parsePack } from '../../src/model/pack';
-import { decodeCenters } from '../../src/pipeline/centers_codec';
-import { wholeFrame } from '../../src/pipeline/finder';
-import type { InferFinder } from '../../src/pipeline/finder';
 import { locateLandmarks, type Located } from '../../src/pipeline/locate';
-import { finderModelOf, landmarkModelOf } from '../../src/pipeline/pack_models';
-import { cropToFramePixels, roiFromBox, roiToCropAffine } from '../../src/pipeline/roi';
+import { landmarkModelOf } from '../../src/pipeline/pack_models';
+import { roiFromBox, roiToCropAffine } from '../../src/pipeline/roi';
 import { loadModuleFile, WASM_FILE_URLS } from '../../scripts/wasm_files';
+import type { InferFinder } from '../../src/pipeline/finder';
+import type { Model } from '../../src/model/types';
+import { finderAlone, finderAndLandmarks, type FindSubjects, type InferOn } from './scene_runner';
 import { mirroredPoints, underCondition, type Condition } from './conditions';
 import {
   readDataset,
@@ -50,6 +50,10 @@ export interface EvaluateOptions {
   readonly passes: number;
   /** What each image goes through first; 'none' for finders. */
   readonly condition: Condition;
+  /** Pack that reads what a finder finds, as `detect` goes on; null: the finder's finds count. */
+  readonly landmarks: string | null;
+  /** Least score of a finder's finds; null: the pack's own. */
+  readonly detection: number | null;
   readonly onProgress: (done: number, total: number) => void;
 }
 
@@ -75,6 +79,9 @@ export interface Prediction {
   readonly finds?: readonly (readonly [number, number, number, number])[];
   readonly subjects?: number;
   readonly hits?: number;
+  /** Finds that are no subject; whether the image has none at all. */
+  readonly alarms?: number;
+  readonly isEmpty?: boolean;
 }
 
 /** Those that do not apply are null. */
@@ -90,6 +97,8 @@ export interface Figures {
   readonly recall: number | null;
   /** Finds that are no subject, per image. */
   readonly falseAlarms: number | null;
+  /** The same in images without subjects, for 50 of them. */
+  readonly alarmsInFifty: number | null;
 }
 
 export interface Report {
@@ -114,18 +123,21 @@ export async function evaluate(options: EvaluateOptions): Promise<Report> {
       `the condition ${options.condition} is for landmark packs, and the pack is a finder`,
     );
   }
-  const session = await Session.create(model, {
-    backend: options.backend,
-    engine: { wasmUrls: WASM_FILE_URLS },
-    selfTest: true,
-    loadFactory: loadNodeFactory,
-  });
+  if (!isFinder && (options.landmarks !== null || options.detection !== null)) {
+    throw new Error('a landmark pack and a detection score go with a finder, and the pack is none');
+  }
+  const session = await openSession(model, options.backend);
+  const reader =
+    options.landmarks === null
+      ? null
+      : await openSession(parsePack(await readFile(options.landmarks)), options.backend);
   const runner = new RowRunner(session, options.passes, options.condition);
+  const finder = isFinder ? runner.finder(reader, options.detection) : null;
   const startMs = performance.now();
-  const { predictions, skipped } = isFinder
+  const { predictions, skipped } = finder
     ? await predictAll(
         await readFinderDataset(options.data),
-        (row) => runner.find(row),
+        (row) => findIn(row, finder),
         options.onProgress,
       )
     : await predictAll(
@@ -136,6 +148,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Report> {
   const elapsedMs = performance.now() - startMs;
   const engine = session.state;
   session.close();
+  reader?.close();
   return {
     model: { name: model.manifest.name, sha256: model.sha256, sizeBytes: model.sizeBytes },
     condition: options.condition,
@@ -175,6 +188,7 @@ function summarize(predictions: readonly Prediction[]): Figures {
   const judged = predictions.flatMap((prediction) => prediction.judged ?? []);
   const isFinder = predictions.some(({ finds }) => finds !== undefined);
   const hits = sum((prediction) => prediction.hits);
+  const empty = predictions.flatMap(({ isEmpty, alarms = 0 }) => (isEmpty === true ? alarms : []));
   return {
     errors: errors.length > 0 ? figuresOf(errors) : null,
     disagreement:
@@ -184,7 +198,11 @@ function summarize(predictions: readonly Prediction[]): Figures {
     pck: joints > 0 ? (100 * sum(({ pck }) => pck?.correct)) / joints : null,
     reliability: judged.length > 0 ? reliabilityOf(judged) : null,
     recall: isFinder ? (100 * hits) / sum(({ subjects }) => subjects) : null,
-    falseAlarms: isFinder ? (sum(({ finds }) => finds?.length) - hits) / predictions.length : null,
+    falseAlarms: isFinder ? sum(({ alarms }) => alarms) / predictions.length : null,
+    alarmsInFifty:
+      empty.length > 0
+        ? (50 * empty.reduce((all, alarms) => all + alarms, 0)) / empty.length
+        : null,
   };
 }
 
@@ -193,6 +211,30 @@ const createNodeWasmBackend: BackendFactory = (options) =>
 
 const loadNodeFactory: FactoryLoader = (name) =>
   Promise.resolve(name === 'wasm' ? createNodeWasmBackend : createReferenceBackend);
+
+function openSession(model: Model, backend: NodeBackend): Promise<Session> {
+  return Session.create(model, {
+    backend,
+    engine: { wasmUrls: WASM_FILE_URLS },
+    selfTest: true,
+    loadFactory: loadNodeFactory,
+  });
+}
+
+async function findIn(row: FinderRow, find: FindSubjects): Promise<Prediction> {
+  const { boxes, ignored } = row;
+  const subjects = [...boxes, ...ignored];
+  const finds = await find(await readFrame(row.path), Math.max(1, subjects.length));
+  return {
+    file: row.name,
+    score: finds[0]?.score ?? 0,
+    finds: finds.map(({ x, y, size, score }) => [x, y, size, score] as const),
+    subjects: boxes.length,
+    hits: matchFinds(finds, boxes),
+    alarms: finds.length - matchFinds(finds, subjects),
+    isEmpty: subjects.length === 0,
+  };
+}
 
 class RowRunner {
   inferences = 0;
@@ -250,31 +292,19 @@ class RowRunner {
     return locateLandmarks(box, frame, model, infer, this.#passes - 1);
   }
 
-  async find(row: FinderRow): Promise<Prediction> {
-    const frame = await readFrame(row.path);
-    const finder = finderModelOf(this.#session.model);
-    const window = wholeFrame(frame);
-    const heatmaps = await this.#inferOn(frame, finder.cropSize)(window);
-    const inCrop = decodeCenters(heatmaps, finder.codec, finder.presence);
-    const toFrame = window.sizePixels / finder.cropSize;
-    const finds = cropToFramePixels(inCrop, window, frame, finder.cropSize).map((find) => ({
-      ...find,
-      size: find.size * toFrame,
-    }));
-    return {
-      file: row.name,
-      score: finds[0]?.score ?? 0,
-      finds: finds.map(({ x, y, size, score }) => [x, y, size, score] as const),
-      subjects: row.boxes.length,
-      hits: matchFinds(finds, row.boxes),
-    };
+  /** How subjects are found, with the landmark network `reader` or without. */
+  finder(reader: Session | null, minScore: number | null): FindSubjects {
+    const inferOn: InferOn = (session, frame, cropSize) => this.#inferOn(frame, cropSize, session);
+    return reader === null
+      ? finderAlone(this.#session, minScore, inferOn)
+      : finderAndLandmarks(this.#session, reader, minScore, inferOn);
   }
 
-  #inferOn(frame: Frame, cropSize: number): InferFinder {
+  #inferOn(frame: Frame, cropSize: number, session = this.#session): InferFinder {
     return async (region) => {
       const startMs = performance.now();
       const crop = roiToCropAffine(region, frame, cropSize);
-      const heatmaps = await this.#session.run({ kind: 'frame', ...frame, ...crop });
+      const heatmaps = await session.run({ kind: 'frame', ...frame, ...crop });
       this.inferences++;
       this.inferenceMs += performance.now() - startMs;
       return heatmaps;

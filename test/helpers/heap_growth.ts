@@ -1,8 +1,6 @@
 /**
- * What frames leave on the JavaScript heap when nothing collects them, in a Chromium started with HEAP_FLAGS.
+ * What frames leave on the JavaScript heap when nothing collects them, in a Chromium started with HEAP_FLAGS (scripts/chromium.mjs).
  */
-export const HEAP_FLAGS = ['--js-flags=--expose-gc', '--enable-precise-memory-info'];
-
 /**
  * Bytes by which the heap grows in a call, without what reading it takes: the median over `frames` calls, which a collection in one of them
  * does not move, after five that do not count. Throws without the flags.
@@ -26,7 +24,9 @@ async function medianGrowth(
   // Each reading of the property takes the heap anew.
   const usedBytes = (): number => clock.memory?.usedJSHeapSize ?? NaN;
   if (gc === undefined || Number.isNaN(usedBytes())) {
-    throw new Error(`the heap cannot be read; start Chromium with ${HEAP_FLAGS.join(' ')}`);
+    throw new Error(
+      'the heap cannot be read; start Chromium with HEAP_FLAGS of scripts/chromium.mjs',
+    );
   }
   for (let frame = 0; frame < 5; frame++) await run(frame);
   gc();

@@ -8,7 +8,7 @@ import { dotsPack } from '../helpers/dots';
 const model = parsePack(dotsPack());
 const figures = {
   ...{ errors: null, disagreement: null, pck: null, reliability: null },
-  ...{ recall: null, falseAlarms: null },
+  ...{ recall: null, falseAlarms: null, alarmsInFifty: null },
 };
 
 function reportOf(

@@ -5,8 +5,8 @@ import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readDataset, readFinderDataset, readFrame } from '../../bench/evaluate/dataset';
-import { evaluate, type Report } from '../../bench/evaluate/evaluate';
-import { drawDots } from '../helpers/dots';
+import { evaluate, type EvaluateOptions, type Report } from '../../bench/evaluate/evaluate';
+import { dotsPack, drawDots } from '../helpers/dots';
 import { dotsFinderPack } from '../helpers/dots_finder';
 import { evaluateGraph } from '../helpers/evaluate_graph';
 import { ModelBuilder } from '../helpers/model_builder';
@@ -60,7 +60,12 @@ function writeSet(name: string, images: readonly unknown[]): string {
   return inFolder(name);
 }
 
-function run(data: string, passes: number, pack = 'color.bitmarks'): Promise<Report> {
+function run(
+  data: string,
+  passes: number,
+  pack = 'color.bitmarks',
+  more: Partial<EvaluateOptions> = {},
+): Promise<Report> {
   const onProgress = (): void => undefined;
   return evaluate({
     pack: inFolder(pack),
@@ -68,7 +73,10 @@ function run(data: string, passes: number, pack = 'color.bitmarks'): Promise<Rep
     backend: 'reference',
     condition: 'none',
     passes,
+    landmarks: null,
+    detection: null,
     onProgress,
+    ...more,
   });
 }
 
@@ -314,7 +322,50 @@ describe('finders', () => {
         pck: null,
         recall: 200 / 3,
         falseAlarms: (3 * count - 2) / 3,
+        alarmsInFifty: 50 * count,
       },
     });
+  });
+
+  test('what is to be ignored is neither a subject nor a false alarm', async () => {
+    const images = [
+      { file: 'face.png', boxes: [], ignored: [[105, 65, 110, 110]] },
+      { file: 'face.png', boxes: [], ignored: [[0, 0, 40, 40]] },
+      { file: 'face.png', boxes: [], ignored: 7 },
+    ];
+    const report = await run(writeSet('ignored.json', images), 1, 'finder.bitmarks');
+    const [first, second] = report.predictions;
+    expect(second?.alarms).toBe((first?.alarms ?? NaN) + 1);
+    expect([first, second].map((each) => [each?.subjects, each?.hits, each?.isEmpty])).toEqual([
+      [0, 0, false],
+      [0, 0, false],
+    ]);
+    expect(report.figures.alarmsInFifty).toBeNull();
+    expect(report.skipped).toEqual([
+      { name: 'face.png', reason: 'its "ignored" is no list of boxes' },
+    ]);
+  });
+
+  test('find with the score that is asked for, and with the landmark network as detect does', async () => {
+    writeFileSync(inFolder('dots.bitmarks'), dotsPack());
+    const { data, width, height } = drawDots(320, 240, [{ x: 150, y: 110, size: 90 }]);
+    await sharp(data, { raw: { width, height, channels: 4 } })
+      .png()
+      .toFile(inFolder('small.png'));
+    // The finder takes every face for one of 110 pixels; the landmarks tell its true size.
+    const set = writeSet('small.json', [{ file: 'small.png', boxes: [[105, 65, 90, 90]] }]);
+    const none = await run(set, 1, 'finder.bitmarks', { detection: 1 });
+    expect(none.figures).toMatchObject({ recall: 0, falseAlarms: 0 });
+    const [alone] = (await run(set, 1, 'finder.bitmarks')).predictions;
+    const landmarks = inFolder('dots.bitmarks');
+    const [read] = (await run(set, 1, 'finder.bitmarks', { landmarks })).predictions;
+    const wrong = (size = NaN): number => Math.abs(size - 90);
+    expect(read?.finds).toHaveLength(1);
+    expect(wrong(read?.finds?.[0]?.[2])).toBeLessThan(wrong(alone?.finds?.[0]?.[2]));
+    expect(read).toMatchObject({ hits: 1, alarms: 0 });
+    await expect(
+      run(set, 1, 'finder.bitmarks', { landmarks: inFolder('finder.bitmarks') }),
+    ).rejects.toThrow("a pack of the task 'face-finder' cannot read what a 'face-finder' finds");
+    await expect(run(set, 1, 'dots.bitmarks', { landmarks })).rejects.toThrow('the pack is none');
   });
 });

@@ -1,0 +1,65 @@
+"""Writes composed frames as `npm run evaluate` reads them for a finder:
+`python -m training.evaluation_scenes --config face-finder --data FACES:faces --backgrounds ZIP --out DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import pathlib
+
+import cv2
+
+from training.config import Config
+from training.configs import load_config
+from training.finder_validation import COUNTED, EMPTY, FRAMES
+from training.images import Mixture, load_mixture, parse_source, read_backgrounds
+from training.tasks import TASKS
+
+SIDE = 512
+
+
+def write_evaluation_scenes(
+    data: Mixture, backgrounds: list, config: Config, out: pathlib.Path, frames: int = FRAMES, empty: int = EMPTY, side: int = SIDE
+) -> pathlib.Path:
+    """Writes `frames` composed frames with subjects and `empty` without as squares of `side` pixels and `<out>/<config.name>.json`.
+
+    They are larger than what the finder sees, as a camera's are, so that the landmark network can read what it found. A row's `boxes`
+    are the subjects above COUNTED of the frame's height, `ignored` those that are smaller.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    large = dataclasses.replace(config, graph=dataclasses.replace(config.graph, input_size=side))
+    samples = TASKS[config.task].samples(data, backgrounds, large, 0, frames + empty)
+    samples.strange = 0.0
+    rows = []
+    for i in range(frames + empty):
+        frame = samples.frame(i, empty=i >= frames)
+        boxes: dict[bool, list] = {True: [], False: []}
+        for x, y, size, _ in frame.subjects.round(2).tolist():
+            boxes[size > COUNTED * frame.height].append([round(x - size / 2, 2), round(y - size / 2, 2), size, size])
+        file = f"{i}.jpg"
+        cv2.imwrite(str(out / file), cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92])
+        rows.append({"file": file, "boxes": boxes[True], "ignored": boxes[False]})
+    path = out / f"{config.name}.json"
+    path.write_text(json.dumps({"images": rows}))
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", default="face-finder")
+    parser.add_argument("--data", type=parse_source, action="append", required=True, help="as for training; its validation parts are used")
+    parser.add_argument("--backgrounds", type=pathlib.Path, required=True)
+    parser.add_argument("--part", choices=("val", "tune"), default="val", help="tune: the backgrounds on which thresholds are chosen")
+    parser.add_argument("--frames", type=int, default=FRAMES)
+    parser.add_argument("--empty", type=int, default=EMPTY)
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    arguments = parser.parse_args()
+    config = load_config(arguments.config)
+    data = load_mixture([s for s in arguments.data if s.path("val").exists()], "val")
+    backgrounds = read_backgrounds(arguments.backgrounds, arguments.part)
+    print(write_evaluation_scenes(data, backgrounds, config, arguments.out, arguments.frames, arguments.empty))
+
+
+if __name__ == "__main__":
+    main()
