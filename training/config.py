@@ -32,7 +32,8 @@ class Config:
                     falls to about (1 + 0.08 * hidden) / (1 + hidden)
 
     Training:
-    losses          one per pass, or one for all: likelihood, regression, detection, adaptive_wing (training/losses.py)
+    losses          one for every pass, or one for each of the `graph.refinements + 1` passes (else ValueError): likelihood,
+                    regression, detection, adaptive_wing (training/losses.py)
     subcell         regression targets lie at the landmark; False: at its cell's centre, as in the paper's code
     decoder         expectation, dark or quarter (training/heatmap_codec.py); packs decode by expectation
     distillation    weight of the divergence from a teacher's heatmaps; needs `--teacher`
@@ -74,3 +75,7 @@ class Config:
     count: int | None = None
     license: str = ""
     data: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.losses) not in (1, self.graph.refinements + 1):
+            raise ValueError(f"{self.name}: {len(self.losses)} losses for {self.graph.refinements + 1} passes, expected one, or one for each")
