@@ -72,6 +72,8 @@ def main() -> None:
     config = dataclasses.replace(config, **changes)
     if (config.distillation > 0) != (arguments.teacher is not None):
         raise SystemExit(f"distillation is {config.distillation}, --teacher {arguments.teacher}: expected both or neither")
+    if arguments.compile and config.keep_bits:
+        raise SystemExit(f"--compile with keep_bits {config.keep_bits}: expected 0, a compiled network decides itself what it keeps")
     task = TASKS[config.task]
     data = load_mixture(arguments.data, "train", arguments.limit)
     backgrounds = read_backgrounds(arguments.backgrounds, task.backgrounds) if arguments.backgrounds else []
