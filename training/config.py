@@ -26,6 +26,7 @@ class Config:
     sigma           standard deviation of the target Gaussian in heatmap cells
     window          odd side of the decoding window in cells: wide enough for the Gaussian widened by uncertainty
     coordinate_loss weight of the L1 loss on the window's expected position, in cells, added to the cross-entropy
+    stretch         crops are stretched to the full range of brightness, as the authors' were; packs cannot say so
     turned          how much more readily faces turned by 35 degrees and more are drawn than frontal ones
     absent          weight of the flat target of a landmark that is known to lie outside the crop (negatives have 1)
     hidden          weight of the flat target, beside that of its position, of a landmark of a face that something covers: its score
@@ -60,6 +61,7 @@ class Config:
     sigma: float = 1.0
     window: int = 9
     coordinate_loss: float = 0.5
+    stretch: bool = False
     turned: float = 1.0
     absent: float = 0.0
     hidden: float = 0.0

@@ -119,6 +119,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     config = load_config(arguments.config)
+    if config.stretch:
+        raise SystemExit(f"'{config.name}' stretches its crops and packs cannot say so: export a configuration with stretch=False")
     master = arguments.master or arguments.masters / f"{config.name}.safetensors"
     if arguments.checkpoint:
         trained = GraphModule(build_graph(config.graph))

@@ -9,7 +9,7 @@ import torch
 from training import heatmap_codec as codec
 from training import metrics
 from training.config import Config
-from training.crops import crop_matrix, region_of, warp
+from training.crops import crop_matrix, region_of, stretch, warp
 from training.images import LabelledImages, in_pictures
 
 JOINT_GROUPS = {
@@ -46,7 +46,8 @@ class LandmarkValidation:
         crops, matrices = [], []
         for image, points, present in zip(data.images, data.points, data.present, strict=True):
             matrix = crop_matrix(*region_of(points[present], config.roi_scale, None), size)
-            crops.append(warp(image, matrix, size, cv2.BORDER_REPLICATE).transpose(2, 0, 1))
+            crop = warp(image, matrix, size, cv2.BORDER_REPLICATE)
+            crops.append((stretch(crop) if config.stretch else crop).transpose(2, 0, 1))
             matrices.append(matrix)
         self.images, self.matrices = np.stack(crops), np.stack(matrices)
 
