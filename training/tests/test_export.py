@@ -14,7 +14,7 @@ from training.export import load_master, manifest_of, save_master
 from training.graph import GraphConfig, build_graph, count
 from training.integer import integer_network
 from training.model import GraphModule, key
-from training.pack import encode_weights, golden_image, heatmap_hash, pack_bytes, read_safetensors
+from training.pack import encode_weights, golden_image, heatmap_hash, pack_bytes, pack_tensors, read_safetensors
 from training.quantization import MAX_SLOPE
 
 CONFIG = Config(name="tiny", task="face", graph=GraphConfig(channels=64, growth=16, input_size=64))
@@ -80,6 +80,23 @@ def test_grouped_convolutions_are_refused():
     graph = build_graph(GraphConfig(stacks=1, order=0, channels=8, growth=4, depth=2, input_size=32, depthwise_growth=True))
     with pytest.raises(ValueError, match="depthwise_growth"):
         integer_network(GraphModule(graph))
+
+
+def test_one_pack_holds_one_pass_and_two():
+    shape = {"landmarks": 3, "stacks": 2, "channels": 16, "growth": 8, "depth": 2, "input_size": 32}
+    twice = settled(GraphConfig(refinements=1, overrides=(("refine", "i8"),), **shape))
+    network = integer_network(twice)
+    once = GraphModule(build_graph(GraphConfig(**shape))).eval()
+    assert once.load_state_dict(twice.state_dict(), strict=False).missing_keys == []
+    image = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    values, alone = network.run(image), integer_network(once)
+    assert (values[network.graph["outputs"][0]] == alone.heatmaps(image)).all() and network.scale == alone.scale
+    assert (values[network.graph["outputs"][0]] != network.heatmaps(image)).any()
+    # The second pass adds the norms, the graph and the block between the passes, but no weight of a U-Net.
+    both, one = (pack_tensors(n) for n in (network, alone))
+    assert (both["weights.b1"] == one["weights.b1"]).all()
+    names = {n["weight"] for n in network.graph["nodes"] if n["op"] == "conv2d"}
+    assert names - set(alone.weights) == {"refine", *(f"refine.{i}.{part}" for i in (0, 1) for part in ("neck", "grow"))}
 
 
 def test_weights_are_packed_bit_by_bit():
