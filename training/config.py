@@ -43,6 +43,8 @@ class Config:
     keep_bits       what is kept between forward and backward: 0 all, 32 features alone, less: packed (training/storage.py)
 
     What the pack says about itself (models/README.md section 3):
+    opened_as       `task` of the manifest, which is the landmarker that opens the pack; "": `task`. Landmark sets of one's own say face
+                    or pose, whichever is found and followed as their subjects are
     presence, landmark, count   of the manifest's `roi`; landmark and count may be None
     license, data               of the manifest
     """
@@ -72,6 +74,7 @@ class Config:
     float_weights: float = 0.0
     average: float = 0.0
     keep_bits: int = 0
+    opened_as: str = ""
     presence: float = 0.5
     landmark: float | None = None
     count: int | None = None

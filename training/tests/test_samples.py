@@ -121,6 +121,10 @@ def test_evaluation_set_moves_points_to_pixel_edges(tmp_path):
     assert [row["file"] for row in rows] == ["1.jpg", "2.jpg"]
     assert np.allclose(rows[1]["points"], points[1] + 0.5, atol=1e-3)
     assert (tmp_path / "out" / "2.jpg").stat().st_size > 100
+    assert "normalizer" not in rows[0]
+    path = write_evaluation_set(tmp_path, "faces_val", tmp_path / "out", 1, (0, 16))
+    distance = np.hypot(*(points[0, 0] - points[0, 16]))
+    assert json.loads(path.read_text())["images"][0]["normalizer"] == round(distance, 3)
 
 
 def test_sets_are_mixed_by_their_shares(tmp_path):
