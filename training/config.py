@@ -26,13 +26,15 @@ class Config:
     sigma           standard deviation of the target Gaussian in heatmap cells
     window          odd side of the decoding window in cells: wide enough for the Gaussian widened by uncertainty
     coordinate_loss weight of the L1 loss on the window's expected position, in cells, added to the cross-entropy
+    stretch         crops are stretched to the full range of brightness, as the authors' were; packs cannot say so
     turned          how much more readily faces turned by 35 degrees and more are drawn than frontal ones
     absent          weight of the flat target of a landmark that is known to lie outside the crop (negatives have 1)
     hidden          weight of the flat target, beside that of its position, of a landmark of a face that something covers: its score
                     falls to about (1 + 0.08 * hidden) / (1 + hidden)
 
     Training:
-    losses          one per pass, or one for all: likelihood, regression, detection, adaptive_wing (training/losses.py)
+    losses          one for every pass, or one for each of the `graph.refinements + 1` passes (else ValueError): likelihood,
+                    regression, detection, adaptive_wing (training/losses.py)
     subcell         regression targets lie at the landmark; False: at its cell's centre, as in the paper's code
     decoder         expectation, dark or quarter (training/heatmap_codec.py); packs decode by expectation
     distillation    weight of the divergence from a teacher's heatmaps; needs `--teacher`
@@ -41,6 +43,8 @@ class Config:
     keep_bits       what is kept between forward and backward: 0 all, 32 features alone, less: packed (training/storage.py)
 
     What the pack says about itself (models/README.md section 3):
+    opened_as       `task` of the manifest, which is the landmarker that opens the pack; "": `task`. Landmark sets of one's own say face
+                    or pose, whichever is found and followed as their subjects are
     presence, landmark, count   of the manifest's `roi`; landmark and count may be None
     license, data               of the manifest
     """
@@ -59,6 +63,7 @@ class Config:
     sigma: float = 1.0
     window: int = 9
     coordinate_loss: float = 0.5
+    stretch: bool = False
     turned: float = 1.0
     absent: float = 0.0
     hidden: float = 0.0
@@ -69,8 +74,13 @@ class Config:
     float_weights: float = 0.0
     average: float = 0.0
     keep_bits: int = 0
+    opened_as: str = ""
     presence: float = 0.5
     landmark: float | None = None
     count: int | None = None
     license: str = ""
     data: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.losses) not in (1, self.graph.refinements + 1):
+            raise ValueError(f"{self.name}: {len(self.losses)} losses for {self.graph.refinements + 1} passes, expected one, or one for each")

@@ -8,6 +8,15 @@ import numpy as np
 cv2.setNumThreads(0)
 
 
+def stretch(crop: np.ndarray) -> np.ndarray:
+    """A crop, uint8, whose darkest value becomes 0 and brightest 255, over all channels together; a flat crop becomes 0.
+
+    The loader of the authors of DU-Net did so to every crop (`scipy.misc.imresize` on floats); their weights expect it.
+    """
+    low, high = np.float32(crop.min()), np.float32(crop.max())
+    return np.round((crop - low) * (255 / max(high - low, 1))).astype(np.uint8)
+
+
 def region_of(points: np.ndarray, scale: float, upright: tuple[int, int] | None) -> tuple[np.ndarray, float, float]:
     """Centre, side and rotation (radians, clockwise) of the region of models/README.md section 3."""
     angle = 0.0

@@ -13,11 +13,11 @@ import pathlib
 import numpy as np
 import torch
 
+from training.checkpoints import weights_of
 from training.configs import load_config
 from training.graph import build_graph
 from training.images import parse_source
 from training.model import GraphModule
-from training.schedule import trained_weights
 from training.tasks import TASKS
 
 
@@ -43,7 +43,7 @@ def evaluate(model: GraphModule, validations: dict, config) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default="face")
-    parser.add_argument("--checkpoint", type=pathlib.Path, required=True)
+    parser.add_argument("--checkpoint", type=pathlib.Path, required=True, help="of a run, or master weights (.safetensors)")
     parser.add_argument("--data", type=parse_source, action="append", required=True, help="FOLDER:STEM, repeatable")
     parser.add_argument("--backgrounds", type=pathlib.Path, help="zip of pictures without subjects (finders)")
     parser.add_argument("--limit", type=int, help="use only the first images")
@@ -53,7 +53,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     config = load_config(arguments.config)
     model = GraphModule(build_graph(config.graph))
-    model.load_state_dict(trained_weights(torch.load(arguments.checkpoint, weights_only=True)))
+    model.load_state_dict(weights_of(arguments.checkpoint))
     validations = TASKS[config.task].validations(arguments.data, arguments.backgrounds, config, arguments.limit)
     print(json.dumps(evaluate(model, validations, config), indent=2))
 

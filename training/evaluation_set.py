@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from training.images import load_set
-from training.metrics import TORSO, torso
+from training.metrics import TORSO, pair_distance, torso
 
 KNOWN = 0.5
 """Labels of less weight are written as unknown."""
@@ -34,11 +34,14 @@ def skin_tone(image: np.ndarray, points: np.ndarray) -> float:
     return float(np.degrees(np.median(np.arctan2(lightness - 50, blueness))))
 
 
-def write_evaluation_set(folder: pathlib.Path, stem: str, out: pathlib.Path, limit: int | None = None) -> pathlib.Path:
+def write_evaluation_set(
+    folder: pathlib.Path, stem: str, out: pathlib.Path, limit: int | None = None, pair: tuple[int, int] | None = None
+) -> pathlib.Path:
     """Unpacks the images and writes `<out>/<stem>.json`; points with the centre of the first pixel at (0.5, 0.5), null if unknown.
 
     Unknown are also points outside the image. Where a row has some, it says the box of the subject, which the points known do not
-    span. Rows of people say the torso diameter as their normalizer, as its joints may be among the unknown.
+    span. Rows of people say the torso diameter as their normalizer, as its joints may be among the unknown,
+    rows of other sets the distance of the `pair` of landmarks that errors are divided by, where it is given.
     """
     out.mkdir(parents=True, exist_ok=True)
     data = load_set(folder, stem, limit)
@@ -61,6 +64,8 @@ def write_evaluation_set(folder: pathlib.Path, stem: str, out: pathlib.Path, lim
                 row["skinTone"] = round(skin_tone(image[..., :3], points), 1)
             if len(points) == 16 and known[list(TORSO)].min() > 0:
                 row["normalizer"] = round(float(torso(points[None])[0]), 3)
+            if pair is not None:
+                row["normalizer"] = round(float(pair_distance(points[None], pair)[0]), 3)
             if None in row["points"]:
                 low, high = points[present].min(0).astype(float), points[present].max(0).astype(float)
                 row["box"] = [*low.round(3).tolist(), *(high - low).round(3).tolist()]
@@ -76,8 +81,9 @@ def main() -> None:
     parser.add_argument("--stem", default="faces_val")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--pair", type=int, nargs=2, help="two landmarks whose distance errors are divided by (sets of your own: `upright`)")
     arguments = parser.parse_args()
-    print(write_evaluation_set(arguments.data, arguments.stem, arguments.out, arguments.limit))
+    print(write_evaluation_set(arguments.data, arguments.stem, arguments.out, arguments.limit, arguments.pair))
 
 
 if __name__ == "__main__":

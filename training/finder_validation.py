@@ -50,7 +50,7 @@ class FinderValidation:
     """images uint8 [n, 3, S, S]: composed frames of validation subjects and held-out backgrounds, then empty held-out scenes, then
     empty scenes of other held-out backgrounds, on which the threshold is chosen."""
 
-    compared = ("recall", 1.0)
+    compared = ("recall", 1.0, 0.0)
 
     def __init__(self, samples: type, sources: list[Source], backgrounds: pathlib.Path | None, config: Config, limit: int | None) -> None:
         if backgrounds is None:

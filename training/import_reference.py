@@ -8,8 +8,12 @@ and the widths. The result computes what the authors' network computes in evalua
 
 Five conventions differ. Four are folded into the weights: their stem has a norm and a ReLU before pooling (ours pools first, so a
 filter whose norm has a negative factor changes sign), their activations are in units (ours in levels), their norms add 1e-5
-to the variance (ours 0.1), and their heatmaps are an eighth of our logits. The fifth is left to the caller: their crops were stretched
-to the full range of brightness (`stretch`).
+to the variance (ours 0.1), and their heatmaps are an eighth of our logits. The fifth is an option of the
+configuration: their crops were stretched to the full range of brightness (`Config.stretch`).
+
+The configurations `cu-net-face` and `cu-net-human` are the two published networks:
+
+`python -m training.evaluate --config cu-net-face --checkpoint training/masters/reference.safetensors --data FOLDER:faces`
 """
 
 from __future__ import annotations
@@ -19,7 +23,6 @@ import dataclasses
 import pathlib
 import re
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -155,15 +158,6 @@ def read_checkpoint(path: pathlib.Path) -> dict[str, Tensor]:
     """The state dictionary of an authors' checkpoint (its `state_dict` entry, or the file itself)."""
     data = torch.load(path, map_location="cpu", weights_only=True)
     return data.get("state_dict", data)
-
-
-def stretch(crops: np.ndarray) -> np.ndarray:
-    """Crops uint8 [n, 3, h, w] whose darkest value becomes 0 and brightest 255, each crop by itself over all channels.
-
-    The authors' loader did so to every crop (`scipy.misc.imresize` on floats); their weights expect it.
-    """
-    low, high = (f(crops, axis=(1, 2, 3), keepdims=True).astype(np.float32) for f in (np.min, np.max))
-    return np.round((crops - low) * (255 / np.maximum(high - low, 1))).astype(np.uint8)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import torch
 
 from training.augment import background_view, photometric, scrap
 from training.config import Config
+from training.crops import stretch
 from training.images import Mixture
 from training.landmark_sets import LANDMARK_SETS
 
@@ -36,6 +37,8 @@ class LandmarkSamples(torch.utils.data.Dataset):
         negative = rng.random() < self.config.negatives
         image, points, mask, absent = self._negative(rng) if negative else self._positive(rng)
         image = photometric(image, rng)
+        if self.config.stretch:
+            image = stretch(image)
         cells = points * (self.size // 4) / self.size
         return (
             torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),

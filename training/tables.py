@@ -98,9 +98,10 @@ def write_results(runs: pathlib.Path, seeds: list[int], arguments: argparse.Name
         "Written by `python -m training.tables`; what the rows are stands in `table_rows.py`.", "",
         f"Budget: {arguments.budget:,} samples per row (batch {BASE.batch}), seeds {', '.join(map(str, seeds))}, the same samples and steps "
         f"for every row; {BASE.graph.input_size} px, {BASE.graph.channels} channels. NME on held-out labels in percent, one figure per seed. "
-        "Bytes are weights and norms at their precision, the pack's size includes graph and manifest. Memory is what lives between forward and "
-        f"backward of a batch of {BASE.batch}, step ms the processor time of one forward and backward pass of that on one thread. TM and MS are "
-        "memory and bytes relative to the float row, "
+        "Bytes are weights and norms at their precision, the pack's size includes graph and manifest (packs hold neither float inputs nor grouped "
+        "convolutions). Memory is what lives between forward and "
+        f"backward of a batch of {BASE.batch}, step ms the processor time of one forward and backward pass of that on one thread; rows of "
+        "the last table keep all features, the others recompute. TM and MS are memory and bytes relative to the float row, "
         "BI = NME^2 x TM x MS. Gain is how many points of NME less than another row: the one named, on the same seeds. The paper's figures "
         "(300-W, N = 4, 128 channels, 256 px) are remembered, not checked against its text.",
     ]

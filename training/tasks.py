@@ -26,7 +26,8 @@ class Task:
     samples(mixture, backgrounds, config, start, stop): data set whose items are an image and the targets of `loss`
     loss(outputs, targets, config): of all heads, the most refined last
     validations(sources, backgrounds zip or None, config, limit): sets by name, each with `images` uint8 [n, 3, S, S],
-        `figures(found)`, and `compared`: the figure in which float and integer network may differ, and by how much
+        `figures(found)`, and `compared`: the figure in which float and integer network may differ, and by how many points or,
+        if that is more, by what share of it
     decode(logits, config): one `found` per image
     codec(config, scale): codec of the manifest; scale is the logit per unit of the integer output
     backgrounds: part of the panoramas that training sees; None is all

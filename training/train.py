@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--limit", type=int, help="use only the first images (for trying things)")
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--workers", type=int, default=1, help="processes that make samples")
-    options.add_argument("--autocast", choices=("bf16", "fp16"), help="convolutions in 16 bits; pays on GPUs, bf16 also on CPUs that have it")
+    options.add_argument("--autocast", choices=("bf16",), help="convolutions in 16 bits (accumulators overflow fp16); pays on GPUs and on CPUs that have it")
     options.add_argument("--compile", action="store_true", help="torch.compile the network; pays on GPUs, needs keep_bits 0")
     options.add_argument("--tensorboard", action="store_true", help="also log to <run>/tensorboard")
     options.add_argument("--log-every", type=int, default=100, help="steps")
@@ -72,6 +72,8 @@ def main() -> None:
     config = dataclasses.replace(config, **changes)
     if (config.distillation > 0) != (arguments.teacher is not None):
         raise SystemExit(f"distillation is {config.distillation}, --teacher {arguments.teacher}: expected both or neither")
+    if arguments.compile and config.keep_bits:
+        raise SystemExit(f"--compile with keep_bits {config.keep_bits}: expected 0, a compiled network decides itself what it keeps")
     task = TASKS[config.task]
     data = load_mixture(arguments.data, "train", arguments.limit)
     backgrounds = read_backgrounds(arguments.backgrounds, task.backgrounds) if arguments.backgrounds else []
@@ -90,10 +92,9 @@ def train(config: Config, samples: torch.utils.data.Dataset, validations: dict, 
     model = GraphModule(build_graph(config.graph), keep_bits=config.keep_bits).to(device, memory_format=torch.channels_last)
     teacher = load_teacher(arguments.teacher).to(device) if arguments.teacher else None
     optimizer = torch.optim.Adam(model.parameters(), lr=config.rate, fused=True)
-    scaler = torch.amp.GradScaler(device.type, enabled=arguments.autocast == "fp16")
     average = Average(model, config.average) if config.average else None
     parts = {"model": model, "optimizer": optimizer}
-    parts |= ({"average": average} if average else {}) | ({"scaler": scaler} if scaler.is_enabled() else {})
+    parts |= {"average": average} if average else {}
     step = 0
     checkpoint = run / "checkpoint.pt"
     if checkpoint.exists():
@@ -103,9 +104,7 @@ def train(config: Config, samples: torch.utils.data.Dataset, validations: dict, 
     network = torch.compile(model) if arguments.compile else model
     if distributed.world_size() > 1:
         network = torch.nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)
-    cast = contextlib.nullcontext()
-    if arguments.autocast:
-        cast = torch.autocast(device.type, {"bf16": torch.bfloat16, "fp16": torch.float16}[arguments.autocast])
+    cast = torch.autocast(device.type, torch.bfloat16) if arguments.autocast else contextlib.nullcontext()
 
     loader = torch.utils.data.DataLoader(
         samples, batch_sampler=distributed.BatchShare(config.batch, step, config.steps), num_workers=arguments.workers,
@@ -117,7 +116,7 @@ def train(config: Config, samples: torch.utils.data.Dataset, validations: dict, 
     if arguments.tensorboard and first:
         from torch.utils.tensorboard import SummaryWriter  # slow to import
 
-        board = SummaryWriter(run / "tensorboard", purge_step=step)
+        board = SummaryWriter(run / "tensorboard", purge_step=step + 1)
     model.train()
     losses, window_start, skipped = [], time.time(), 0
     stop = min(config.steps, arguments.stop_after or config.steps)
@@ -139,15 +138,13 @@ def train(config: Config, samples: torch.utils.data.Dataset, validations: dict, 
                     taught = teacher(image)[-1]
                 loss = loss + config.distillation * distillation_loss(outputs[-1], taught, targets[1])
             optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()
-            scaler.unscale_(optimizer)
+            loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
             if not torch.isfinite(norm):
                 # One broken batch must not end a run of hours; the norms' statistics have seen it, so it is said.
                 optimizer.zero_grad(set_to_none=True)
                 skipped += 1
-            scaler.step(optimizer)
-            scaler.update()
+            optimizer.step()
             model.clamp_latent()
             if average:
                 average.update(model)

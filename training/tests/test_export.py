@@ -1,7 +1,9 @@
 """From a trained (here: barely trained) model to integers and files."""
 
+import dataclasses
 import hashlib
 import json
+import types
 
 import numpy as np
 import pytest
@@ -10,12 +12,14 @@ from safetensors.numpy import load as load_safetensors
 
 from training.config import Config
 from training.configs import load_config
-from training.export import load_master, manifest_of, save_master
+from training.export import load_master, manifest_of, save_master, validate
 from training.graph import GraphConfig, build_graph, count
 from training.integer import integer_network
+from training.landmark_validation import FaceValidation
 from training.model import GraphModule, key
-from training.pack import encode_weights, golden_image, heatmap_hash, pack_bytes, read_safetensors
+from training.pack import encode_weights, golden_image, heatmap_hash, pack_bytes, pack_tensors, read_safetensors
 from training.quantization import MAX_SLOPE
+from training.tasks import TASKS
 
 CONFIG = Config(name="tiny", task="face", graph=GraphConfig(channels=64, growth=16, input_size=64))
 
@@ -82,6 +86,23 @@ def test_grouped_convolutions_are_refused():
         integer_network(GraphModule(graph))
 
 
+def test_one_pack_holds_one_pass_and_two():
+    shape = {"landmarks": 3, "stacks": 2, "channels": 16, "growth": 8, "depth": 2, "input_size": 32}
+    twice = settled(GraphConfig(refinements=1, overrides=(("refine", "i8"),), **shape))
+    network = integer_network(twice)
+    once = GraphModule(build_graph(GraphConfig(**shape))).eval()
+    assert once.load_state_dict(twice.state_dict(), strict=False).missing_keys == []
+    image = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    values, alone = network.run(image), integer_network(once)
+    assert (values[network.graph["outputs"][0]] == alone.heatmaps(image)).all() and network.scale == alone.scale
+    assert (values[network.graph["outputs"][0]] != network.heatmaps(image)).any()
+    # The second pass adds the norms, the graph and the block between the passes, but no weight of a U-Net.
+    both, one = (pack_tensors(n) for n in (network, alone))
+    assert (both["weights.b1"] == one["weights.b1"]).all()
+    names = {n["weight"] for n in network.graph["nodes"] if n["op"] == "conv2d"}
+    assert names - set(alone.weights) == {"refine", *(f"refine.{i}.{part}" for i in (0, 1) for part in ("neck", "grow"))}
+
+
 def test_weights_are_packed_bit_by_bit():
     assert encode_weights(np.array([1, -1, -1, 1, 1, 1, 1, 1, -1], np.int8), "b1").tolist() == [0b00000110, 1]
     assert encode_weights(np.array([0, 1, -1, 0, 1], np.int8), "t2").tolist() == [0b00110100, 1]
@@ -121,6 +142,27 @@ def test_master_weights_give_the_same_network(model, tmp_path):
         assert (weight == b.weights[name]).all()
         if name not in ("stem", "u1.head"):
             assert (weight == original.weights[name]).all(), "rounding to fp16 may not flip a sign"
+
+
+@pytest.mark.parametrize(("integer", "refused"), [(1.04, False), (1.06, True), (4.07, False), (4.09, True)])
+def test_a_pack_that_is_not_the_network_trained_is_refused(model, monkeypatch, integer, refused):
+    """0.05 points of NME apart at most, or a fiftieth of it: of 1.0 by 0.05, of 4.0 by 0.08."""
+    figures = iter([{"nme": float(int(integer))}, {"nme": integer}])
+    validation = types.SimpleNamespace(
+        images=np.zeros((1, 3, 64, 64), np.uint8), compared=FaceValidation.compared, figures=lambda _: next(figures)
+    )
+    monkeypatch.setitem(TASKS, "face", dataclasses.replace(TASKS["face"], validations=lambda *_: {"faces": validation}))
+    if refused:
+        with pytest.raises(SystemExit, match="faces: nme of integer and float network differ"):
+            validate(model, integer_network(model), CONFIG, [], None)
+    else:
+        assert validate(model, integer_network(model), CONFIG, [], None)["faces"]["integer"] == {"nme": integer}
+
+
+def test_a_landmark_set_of_ones_own_is_opened_as_faces_are():
+    config = load_config("kite")
+    manifest = manifest_of(config, integer_network(GraphModule(build_graph(config.graph)).eval()), {})
+    assert manifest["task"] == "face" and manifest["mirror"] == [0, 2, 1, 3, 4] and manifest["roi"]["upright"] == [1, 2]
 
 
 def test_a_finders_pack_says_how_its_centres_are_read():

@@ -1,5 +1,7 @@
 """The topology: counts of the paper's shapes, pruning, limits."""
 
+import itertools
+
 import pytest
 
 from training.graph import GraphConfig, accumulator_shift, build_graph, channels_of, count, prune, to_json
@@ -28,6 +30,34 @@ def test_counts_of_the_papers_networks(stacks, order, body, norms, body_adds, fa
         assert round(counts["multiplyAdds"] / 1e9, 3) == giga_multiply_adds
         # The stem's own norm, 128 channels, is not in this graph: every reader of the stem has a norm.
         assert counts["norms"] * 2 + 256 == norms
+
+
+# C, g, N, input side, then convolution weights, norm parameters and 10^9 multiply-adds for order 1 and 68 landmarks.
+SMALLER_COUNTS = [
+    (96, 24, 2, 256, 1_082_400, 18_240, 1.653), (64, 16, 2, 256, 487_104, 12_160, 0.798), (64, 16, 4, 256, 995_520, 25_152, 1.503),
+    (64, 16, 8, 256, 2_012_352, 51_136, 2.913), (48, 12, 4, 256, 565_008, 18_864, 0.888), (32, 8, 4, 256, 255_584, 12_576, 0.432),
+    (64, 16, 4, 128, 995_520, 25_152, 0.376), (48, 12, 4, 128, 565_008, 18_864, 0.222),
+]
+
+
+@pytest.mark.parametrize(("channels", "growth", "stacks", "side", "weights", "norms", "giga_multiply_adds"), SMALLER_COUNTS)
+def test_counts_of_narrower_networks(channels, growth, stacks, side, weights, norms, giga_multiply_adds):
+    counts = count(build_graph(GraphConfig(stacks=stacks, channels=channels, growth=growth, input_size=side)))
+    assert counts["weights"] == weights
+    assert counts["norms"] * 2 + 2 * channels == norms
+    assert round(counts["multiplyAdds"] / 1e9, 3) == giga_multiply_adds
+
+
+@pytest.mark.parametrize("supervised", [s for n in range(4) for s in itertools.combinations((1, 2, 3), n)])
+@pytest.mark.parametrize("refinements", [0, 1])
+def test_any_subset_of_u_nets_is_supervised(supervised, refinements):
+    shape = {"stacks": 4, "channels": 8, "growth": 4, "input_size": 64, "refinements": refinements}
+    graph, all_heads = build_graph(GraphConfig(supervised=(*supervised, 4), **shape)), build_graph(GraphConfig(**shape))
+    heads = [f"u{t - 1}.head" for t in (*supervised, 4)]
+    assert graph["supervised"] == heads + [f"p1.{head}" for head in heads] * refinements
+    # A head that is missing takes its 68 * 8 weights along, once for both passes, and changes nothing of what packs hold.
+    assert count(all_heads)["weights"] - count(graph)["weights"] == (3 - len(supervised)) * 68 * 8
+    assert prune(graph) == prune(all_heads)
 
 
 def test_the_papers_stem_norm_costs_a_norm_and_a_convolution():

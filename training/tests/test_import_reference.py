@@ -1,14 +1,21 @@
 """Authors' checkpoints: synthetic ones of exactly their layout, against a direct evaluation of what their code computes."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from training import evaluate as evaluate_command
+from training import export
 from training import import_reference as ref
+from training.configs import load_config
 from training.graph import build_graph, count
 from training.integer import integer_network
 from training.losses import LOGITS_PER_UNIT
+from training.tests.helpers import write_face_set
 
 C, G, B, J = 8, 4, 2, 3
 OLD_NORM = ("norm_weight", "norm_bias", "norm_running_mean", "norm_running_var")
@@ -147,16 +154,16 @@ def test_eight_bits_come_close_and_run_in_integers():
     assert torch.allclose(weight, state["module.linears.1.conv.weight"], atol=float(weight.detach().abs().max()) / 250)
 
 
-@pytest.mark.parametrize(("stacks", "landmarks", "weights"), [(8, 68, 7_960_960), (16, 16, 15_919_488)])
-def test_the_two_published_shapes(stacks, landmarks, weights):
-    state = ref.Reference(checkpoint(stacks, 1, True, 128, 32, 4, landmarks))
-    config = ref.graph_config(state, "f32")
-    assert (config.stacks, config.order, config.channels, config.growth, config.neck, config.stem_kernel) == (stacks, 1, 128, 32, 4, 7)
-    # The stem's own norm is followed by a 1x1 convolution of 128 to 128 channels here.
-    assert count(build_graph(config))["weights"] == weights + 128 * 128
-    for node in build_graph(config)["nodes"]:
-        if node["op"] == "conv2d" and node["weight"] != "stem.out":
-            assert len(state.convolution(node["weight"])) == node["outChannels"]
+@pytest.mark.parametrize("old", [True, False])
+@pytest.mark.parametrize(("name", "weights"), [("cu-net-face", 7_960_960), ("cu-net-human", 15_919_488)])
+def test_the_two_published_networks(name, weights, old):
+    expected = load_config(name).graph
+    state = checkpoint(expected.stacks, 1, old, 128, 32, 4, expected.landmarks)
+    config, model = ref.convert(state, "i8")
+    assert config == expected
+    # The stem's own norm is followed by a 1x1 convolution of 128 to 128 channels here; nothing else is added, nothing left out.
+    assert count(model.graph)["weights"] == weights + 128 * 128
+    assert sum(t.numel() for t in state.values()) == weights + 4 * count(model.graph)["norms"]
 
 
 def test_a_foreign_checkpoint_is_refused():
@@ -168,14 +175,23 @@ def test_a_foreign_checkpoint_is_refused():
         ref.convert(state, "b1")
 
 
-def test_stretch_uses_the_whole_range_of_each_crop():
-    crops = np.array([[[[10, 20]], [[30, 60]], [[35, 110]]], [[[7, 7]], [[7, 7]], [[7, 7]]]], np.uint8)
-    assert ref.stretch(crops)[0].flatten().tolist() == [0, 26, 51, 128, 64, 255]  # 2.55 per step: 25.5 and 127.5 to even
-    assert ref.stretch(crops)[1].max() == 0
-
-
-def test_the_command_writes_master_weights(tmp_path, monkeypatch, capsys):
-    torch.save({"state_dict": checkpoint(1, 0, old=False), "train_history": {}}, tmp_path / "a.pth.tar")
+def test_the_command_writes_master_weights_that_evaluate_reads(tmp_path, monkeypatch, capsys):
+    torch.save({"state_dict": checkpoint(1, 0, old=False, j=68), "train_history": {}}, tmp_path / "a.pth.tar")
     monkeypatch.setattr("sys.argv", ["x", str(tmp_path / "a.pth.tar"), "--input-size", "64", "--out", str(tmp_path / "m.safetensors")])
     ref.main()
     assert "stacks=1" in capsys.readouterr().out and (tmp_path / "m.safetensors").stat().st_size > 10_000
+    shape = {"stacks": 1, "order": 0, "channels": C, "growth": G, "neck": B, "input_size": 64}
+    face = load_config("cu-net-face")
+    small = dataclasses.replace(face, graph=dataclasses.replace(face.graph, **shape))
+    write_face_set(tmp_path, "faces_val", 3)
+    nme = []
+    for config in (small, dataclasses.replace(small, stretch=False)):
+        monkeypatch.setattr(evaluate_command, "load_config", lambda _, config=config: config)
+        command = ["x", "--checkpoint", str(tmp_path / "m.safetensors"), "--data", f"{tmp_path}:faces", "--threads", "1"]
+        monkeypatch.setattr("sys.argv", command)
+        evaluate_command.main()
+        nme.append(json.loads(capsys.readouterr().out)["nme"])
+    assert nme[0] != nme[1], "stretched crops are others"
+    monkeypatch.setattr("sys.argv", ["x", "--config", "cu-net-face", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit, match="packs cannot say so"):
+        export.main()

@@ -63,6 +63,33 @@ def test_gradients_are_those_of_finite_differences(name):
     assert torch.autograd.gradcheck(lambda x: losses.heads_loss([x], targets, config), logits, atol=1e-5)
 
 
+def test_gradients_of_a_teachers_and_of_centres_losses_are_those_of_finite_differences():
+    torch.manual_seed(2)
+    student, teacher = (torch.randn(2, 3, 4, 4).double() * 2).requires_grad_(), torch.randn(2, 3, 4, 4).double()
+    mask = torch.rand(2, 3).double()
+    assert torch.autograd.gradcheck(lambda x: losses.distillation_loss(x, teacher, mask), student)
+    heat, weight, positive = (torch.rand(2, 4, 4).double() for _ in range(3))
+    output, values = (torch.randn(2, 4, 4, 4).double() * 2).requires_grad_(), torch.randn(2, 3, 4, 4).double()
+    heat[0, 1, 1] = 1.0
+    assert torch.autograd.gradcheck(lambda x: losses.centers_loss(x, heat, weight, values, positive), output)
+
+
+def test_likelihood_by_hand():
+    # Cells 0 and 1 of a row have 1/4 and 3/4 of the probability, the others nothing; the target halves from a column to the next
+    # one where exp(-1 / 2 sigma^2) = 1/2.
+    sigma = (2 * math.log(2)) ** -0.5
+    logits = maps([0.0, math.log(3), -60, -60])
+    # Target 1/3, 2/3 in x, 2/3, 1/3 in y: 2/9 log 4 + 4/9 log 4/3 above, 1/9 (60 + log 4) + 2/9 (60 + log 4) below.
+    entropy = 2 / 9 * math.log(4) + 4 / 9 * math.log(4 / 3) + 3 / 9 * (60 + math.log(4))
+    args = (POINT, ONE, ZERO, sigma, 3)
+    assert math.isclose(losses.landmark_loss(logits, *args, 0.0).item(), entropy, rel_tol=1e-5)
+    # The window holds all cells: expected x is 1/4 * 0.5 + 3/4 * 1.5 = 1.25 instead of 1.5, y is right; weight 0.5.
+    assert math.isclose(losses.landmark_loss(logits, *args, 0.5).item(), entropy + 0.5 * 0.25, rel_tol=1e-5)
+    # Nothing there, weight 1/2: half the cross-entropy with the flat distribution.
+    flat = (2 * math.log(4) + math.log(4 / 3) - math.log(4) + 2 * (60 + math.log(4))) / 4
+    assert math.isclose(losses.landmark_loss(logits, POINT, ZERO, ONE / 2, sigma, 3, 0.5).item(), flat / 2, rel_tol=1e-5)
+
+
 def test_every_pass_has_its_own_loss():
     config = types.SimpleNamespace(losses=("detection", "regression"), sigma=1.0, window=3, coordinate_loss=0.5, subcell=True)
     heads = [maps([float(i), 1, 2, 3]) for i in range(4)]

@@ -1,10 +1,15 @@
 """Quantisers: hand-computed values, gradients, and the integer steps of the contract."""
 
+import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from training import quantization as q
 from training.graph import GraphConfig, build_graph
 from training.model import GraphModule
+from training.precision import with_precision
+
+SMALL = GraphConfig(landmarks=3, stacks=2, channels=8, growth=4, depth=1, input_size=32)
 
 
 def test_sign_of_zero_is_plus_one_and_gradient_stops_outside_one():
@@ -135,3 +140,65 @@ def test_float_heads_give_logits_in_units_as_8_bit_ones_do():
     # Weights are at most 1 / sqrt(16); a step of 8 bits is a 127th of the largest.
     a, b = (model.integer_weight(node) * model.head_scale(node) for node in (head, rounded))
     assert torch.allclose(a, b, rtol=0, atol=0.25 / 127 / 32)
+
+
+def inner_convolutions(model: GraphModule) -> list[dict]:
+    return [n for n in model.graph["nodes"] if n["op"] == "conv2d" and n["weight"] != "stem" and n["output"] not in model.heads]
+
+
+def backward(model: GraphModule, seed: int = 0) -> None:
+    torch.manual_seed(seed)
+    image, target = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8), torch.randn(4, 3, 8, 8)
+    sum((logits - target).square().mean() for logits in model(image)).backward()
+
+
+def has_bits(gradient: torch.Tensor, bits: int) -> bool:
+    """Whether all values are whole multiples, below 2^(k-1), of one power of two."""
+    step = torch.exp2(torch.floor(torch.log2(gradient.abs().max()))) / 2 ** (bits - 2)
+    return torch.equal(gradient / step, (gradient / step).round())
+
+
+@pytest.mark.parametrize("keep_bits", [0, 32, 6])
+@pytest.mark.parametrize(("name", "bits"), [("BW-QIG(616)", 6), ("TW-QIG(828)", 8)])
+def test_gradients_of_inner_weights_and_outputs_have_k_bits(name, bits, keep_bits):
+    model = GraphModule(build_graph(with_precision(SMALL, name)), keep_bits=keep_bits).train()
+    entered: list[torch.Tensor] = []
+    with RecordedConvolutions(entered):
+        backward(model)
+    inner = [node["weight"].replace(".", "/") for node in inner_convolutions(model)]
+    assert [name for name, weight in model.weights.items() if has_bits(weight.grad, bits)] == inner
+    # The stem and two heads are entered by the float gradients of what follows them.
+    assert len(entered) == len(inner) + 3 and sum(has_bits(gradient, bits) for gradient in entered) == len(inner)
+
+
+class RecordedConvolutions(TorchDispatchMode):
+    """Notes the gradients that enter convolutions' backward passes."""
+
+    def __init__(self, entered: list[torch.Tensor]) -> None:
+        super().__init__()
+        self.entered = entered
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function is torch.ops.aten.convolution_backward.default:
+            self.entered.append(args[0].clone())
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", ["BW-QIG(818)", "BW-QIG(616)", "BW-alpha-QIG(818)", "TW-QIG(626)"])
+def test_masters_move_and_change_sign_with_quantised_gradients(name):
+    """The released code rounds masters and gradients to a fixed grid: no weight of a quantised convolution ever changes."""
+    torch.manual_seed(0)
+    model = GraphModule(build_graph(with_precision(SMALL, name))).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    before = {key: weight.detach().clone() for key, weight in model.weights.items()}
+    for step in range(20):
+        optimizer.zero_grad()
+        backward(model, step)
+        optimizer.step()
+        model.clamp_latent()
+    for node in inner_convolutions(model):
+        weight, start = (w[node["weight"].replace(".", "/")] for w in (model.weights, before))
+        assert (weight != start).float().mean() > 0.9, node["output"]
+    inner = [node["weight"].replace(".", "/") for node in inner_convolutions(model)]
+    flipped = torch.cat([(model.weights[n].sign() != before[n].sign()).flatten() for n in inner]).float().mean()
+    assert 0.02 < flipped < 0.2

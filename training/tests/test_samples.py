@@ -1,5 +1,6 @@
 """Crops, mirror table and augmentation geometry."""
 
+import dataclasses
 import json
 import zipfile
 
@@ -12,8 +13,9 @@ from training.configs import load_config
 from training.evaluation_set import skin_tone, write_evaluation_set
 from training.face_samples import FaceSamples, favouring_turned
 from training.graph import GraphConfig
-from training.images import Source, load_mixture, load_set, read_backgrounds
+from training.images import Mixture, Source, load_mixture, load_set, read_backgrounds
 from training.landmark_sets import LANDMARK_SETS
+from training.landmark_validation import FaceValidation
 from training.tests.helpers import face_template, write_face_set
 
 
@@ -90,6 +92,22 @@ def test_covered_and_cut_landmarks_of_faces_have_flat_targets_too(tmp_path):
     assert cut + covered + seen == 200 * 68 and min(cut, covered) > 100 and seen > 0.7 * 200 * 68
 
 
+def test_stretching_uses_the_whole_range_of_each_crop():
+    crop = np.array([[[10, 20]], [[30, 60]], [[35, 110]]], np.uint8)
+    assert crops.stretch(crop).flatten().tolist() == [0, 26, 51, 128, 64, 255]  # 2.55 per step: 25.5 and 127.5 to even
+    assert crops.stretch(np.full((3, 1, 2), 7, np.uint8)).max() == 0
+
+
+def test_samples_and_validation_are_stretched_where_the_configuration_says_so(tmp_path):
+    write_face_set(tmp_path, "faces_train", 2)
+    data = load_set(tmp_path, "faces_train")
+    data.images = [image // 2 + 60 for image in data.images]
+    for stretched in (False, True):
+        config = dataclasses.replace(load_config("smoke"), stretch=stretched, negatives=0.0)
+        images = [FaceSamples(Mixture([data], [1.0]), [], config, 0, 8)[5][0].numpy(), *FaceValidation(data, config).images]
+        assert all(((crop.min(), crop.max()) == (0, 255)) == stretched for crop in images)
+
+
 def test_every_configuration_loads():
     assert load_config("face").graph.weights == "b1"
     assert load_config("face_float").graph.input_bits == 32
@@ -103,6 +121,10 @@ def test_evaluation_set_moves_points_to_pixel_edges(tmp_path):
     assert [row["file"] for row in rows] == ["1.jpg", "2.jpg"]
     assert np.allclose(rows[1]["points"], points[1] + 0.5, atol=1e-3)
     assert (tmp_path / "out" / "2.jpg").stat().st_size > 100
+    assert "normalizer" not in rows[0]
+    path = write_evaluation_set(tmp_path, "faces_val", tmp_path / "out", 1, (0, 16))
+    distance = np.hypot(*(points[0, 0] - points[0, 16]))
+    assert json.loads(path.read_text())["images"][0]["normalizer"] == round(distance, 3)
 
 
 def test_sets_are_mixed_by_their_shares(tmp_path):

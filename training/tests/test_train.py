@@ -9,6 +9,7 @@ import time
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from training import train
 from training.checkpoints import start_from
@@ -40,11 +41,15 @@ def rows(runs, config: str) -> list[dict]:
     return [json.loads(line) for line in (runs / config / "log.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("config", ["smoke", "smoke_paper"])
-def test_a_stopped_run_continues_to_the_same_weights(tmp_path, monkeypatch, faces, config):
-    run(monkeypatch, faces, tmp_path / "whole", config, "--tensorboard")
-    run(monkeypatch, faces, tmp_path / "parts", config, "--stop-after", "7")
-    run(monkeypatch, faces, tmp_path / "parts", config)
+@pytest.mark.parametrize(
+    ("config", "extra", "continued"),
+    # Workers make the samples that the run itself would have made.
+    [("smoke", ("--tensorboard",), ("--workers", "2")), ("smoke_paper", ("--autocast", "bf16"), ())],
+)
+def test_a_stopped_run_continues_to_the_same_weights(tmp_path, monkeypatch, faces, config, extra, continued):
+    run(monkeypatch, faces, tmp_path / "whole", config, *extra)
+    run(monkeypatch, faces, tmp_path / "parts", config, *extra, "--stop-after", "7")
+    run(monkeypatch, faces, tmp_path / "parts", config, *extra, *continued)
     whole, parts = (torch.load(tmp_path / name / config / "checkpoint.pt", weights_only=True) for name in ("whole", "parts"))
     assert whole["step"] == parts["step"] == 12
     for name, value in whole["model"].items():
@@ -53,8 +58,26 @@ def test_a_stopped_run_continues_to_the_same_weights(tmp_path, monkeypatch, face
         for name, value in whole["average"]["tensors"].items():
             assert torch.equal(value, parts["average"]["tensors"][name]), name
     last = rows(tmp_path / "whole", config)[-1]
-    assert last["step"] == 12 and "nme" in last
-    assert list((tmp_path / "whole" / config / "tensorboard").glob("events.*"))
+    assert last["step"] == 12 and "nme" in last and not last.get("skipped")
+    if "--tensorboard" in extra:
+        assert scalars(tmp_path / "whole" / config / "tensorboard")["nme"] == [(12, pytest.approx(last["nme"]))]
+        assert [step for step, _ in scalars(tmp_path / "parts" / config / "tensorboard")["loss"]] == [7, 12]
+
+
+def scalars(folder: pathlib.Path) -> dict[str, list[tuple[int, float]]]:
+    """Steps and values by name that TensorBoard shows of a folder."""
+    board = EventAccumulator(str(folder)).Reload()
+    return {name: [(e.step, e.value) for e in board.Scalars(name)] for name in board.Tags()["scalars"]}
+
+
+def test_another_seed_is_another_run_and_compiling_wants_naive_features(tmp_path, monkeypatch, faces):
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        run(monkeypatch, faces, tmp_path / name, "smoke", "--steps", "2", "--seed", seed)
+    a, b, c = (torch.load(tmp_path / n / "smoke" / "checkpoint.pt", weights_only=True)["model"] for n in "abc")
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert not torch.equal(a["weights.stem"], c["weights.stem"])
+    with pytest.raises(SystemExit, match="--compile with keep_bits 8: expected 0"):
+        run(monkeypatch, faces, tmp_path / "d", "smoke_paper", "--compile")
 
 
 def test_a_killed_run_continues_to_the_same_weights(tmp_path, monkeypatch, faces):
