@@ -39,6 +39,7 @@ class Config:
     decoder         expectation, dark or quarter (training/heatmap_codec.py); packs decode by expectation
     distillation    weight of the divergence from a teacher's heatmaps; needs `--teacher`
     float_weights   share of the steps in which low-bit weights are still float (progressive quantisation)
+    settle          share of the steps, the last ones, in which low-bit weights keep the signs of the averaged weights and the rest is trained
     average         decay of the averaged weights that are evaluated and exported; 0: the last weights are
     keep_bits       what is kept between forward and backward: 0 all, 32 features alone, less: packed (training/storage.py)
 
@@ -72,6 +73,7 @@ class Config:
     decoder: str = "expectation"
     distillation: float = 0.0
     float_weights: float = 0.0
+    settle: float = 0.0
     average: float = 0.0
     keep_bits: int = 0
     opened_as: str = ""

@@ -144,6 +144,11 @@ class GraphModule(nn.Module):
         for conv, out in zip(convs, outs, strict=True):
             values[conv["output"]] = q.with_gradient_bits(out, conv.get("gradientBits", q.FLOAT_BITS))
 
+    def low_bit_weights(self) -> list[nn.Parameter]:
+        """Latent weights of the 1-bit and ternary convolutions."""
+        names = {key(node["weight"]) for node in self.graph["nodes"] if node.get("encoding") in ("b1", "t2")}
+        return [weight for name, weight in self.weights.items() if name in names]
+
     def clamp_latent(self) -> None:
         """Keeps latent weights of low-bit convolutions within -1..1, where their gradient lives.
 

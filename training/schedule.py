@@ -22,6 +22,12 @@ def has_float_weights(step: int, config) -> bool:
     return step < config.float_weights * config.steps
 
 
+def is_settling(step: int, config) -> bool:
+    """Whether low-bit weights keep their values at this step, so that norms, stem and heads can fit to them: while signs still flip, the
+    statistics and scales of the norms follow a network that is never the same twice."""
+    return step >= (1 - config.settle) * config.steps
+
+
 class Average:
     """Exponential moving average of a network's parameters and statistics.
 

@@ -25,7 +25,7 @@ from training.graph import build_graph
 from training.images import load_mixture, parse_source, read_backgrounds
 from training.losses import distillation_loss
 from training.model import GraphModule
-from training.schedule import Average, has_float_weights, learning_rate, trained_weights
+from training.schedule import Average, has_float_weights, is_settling, learning_rate, trained_weights
 from training.tasks import TASKS
 
 
@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("training/runs"))
     options.add_argument("--steps", type=int, help="override the configuration's steps")
     options.add_argument("--rate", type=float, help="override the configuration's peak learning rate")
+    options.add_argument("--settle", type=float, help="override the configuration's share of steps with settled weights; 1: all")
     options.add_argument("--seed", type=int, help="override the configuration's seed")
     options.add_argument("--limit", type=int, help="use only the first images (for trying things)")
     options.add_argument("--threads", type=int, default=2)
@@ -68,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     arguments = parser().parse_args()
     config = load_config(arguments.config)
-    changes = {name: getattr(arguments, name) for name in ("steps", "rate", "seed") if getattr(arguments, name) is not None}
+    changes = {name: getattr(arguments, name) for name in ("steps", "rate", "seed", "settle") if getattr(arguments, name) is not None}
     config = dataclasses.replace(config, **changes)
     if (config.distillation > 0) != (arguments.teacher is not None):
         raise SystemExit(f"distillation is {config.distillation}, --teacher {arguments.teacher}: expected both or neither")
@@ -90,17 +91,17 @@ def train(config: Config, samples: torch.utils.data.Dataset, validations: dict, 
     run.mkdir(parents=True, exist_ok=True)
 
     model = GraphModule(build_graph(config.graph), keep_bits=config.keep_bits).to(device, memory_format=torch.channels_last)
+    checkpoint = run / "checkpoint.pt"
+    if arguments.init and not checkpoint.exists():
+        print("not started from the file:", *checkpoints.start_from(model, arguments.init))
     teacher = load_teacher(arguments.teacher).to(device) if arguments.teacher else None
     optimizer = torch.optim.Adam(model.parameters(), lr=config.rate, fused=True)
     average = Average(model, config.average) if config.average else None
     parts = {"model": model, "optimizer": optimizer}
     parts |= {"average": average} if average else {}
     step = 0
-    checkpoint = run / "checkpoint.pt"
     if checkpoint.exists():
         step = checkpoints.load(checkpoint, parts, device)
-    elif arguments.init:
-        print("not started from the file:", *checkpoints.start_from(model, arguments.init))
     network = torch.compile(model) if arguments.compile else model
     if distributed.world_size() > 1:
         network = torch.nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)
@@ -129,6 +130,9 @@ def train(config: Config, samples: torch.utils.data.Dataset, validations: dict, 
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, config)
             model.float_weights = has_float_weights(step, config)
+            settling = is_settling(step, config)
+            if settling and average and not is_settling(step - 1, config):
+                model.load_state_dict(average.tensors)
             image, *targets = (t.to(device, non_blocking=True) for t in (image, *targets))
             with cast:
                 outputs = [logits.float() for logits in network(image)]
@@ -139,6 +143,9 @@ def train(config: Config, samples: torch.utils.data.Dataset, validations: dict, 
                 loss = loss + config.distillation * distillation_loss(outputs[-1], taught, targets[1])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
+            if settling:
+                for weight in model.low_bit_weights():
+                    weight.grad = None  # Adam leaves such parameters alone
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
             if not torch.isfinite(norm):
                 # One broken batch must not end a run of hours; the norms' statistics have seen it, so it is said.

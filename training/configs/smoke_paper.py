@@ -7,5 +7,5 @@ from training.precision import with_precision
 
 CONFIG = dataclasses.replace(
     SMOKE, name="smoke_paper", graph=with_precision(dataclasses.replace(SMOKE.graph, refinements=1), "BW-QIG(818)"),
-    losses=("detection", "regression"), keep_bits=8, average=0.9, float_weights=0.25,
+    losses=("detection", "regression"), keep_bits=8, average=0.9, float_weights=0.25, settle=0.5,
 )

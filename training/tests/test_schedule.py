@@ -8,7 +8,7 @@ import torch
 
 from training import metrics
 from training.configs import load_config
-from training.schedule import Average, has_float_weights, learning_rate, trained_weights
+from training.schedule import Average, has_float_weights, is_settling, learning_rate, trained_weights
 
 CONFIG = dataclasses.replace(load_config("smoke"), rate=0.8, warmup=4, steps=12, float_weights=0.25)
 
@@ -22,6 +22,13 @@ def test_the_rate_climbs_in_a_line_and_falls_as_half_a_cosine():
 def test_low_bit_weights_are_float_for_their_share_of_the_steps():
     assert [has_float_weights(step, CONFIG) for step in (0, 2, 3, 11)] == [True, True, False, False]
     assert not has_float_weights(0, dataclasses.replace(CONFIG, float_weights=0.0))
+
+
+def test_low_bit_weights_settle_for_the_last_share_of_the_steps():
+    settle = dataclasses.replace(CONFIG, settle=0.25)
+    assert [is_settling(step, settle) for step in (0, 8, 9, 11)] == [False, False, True, True]
+    assert not is_settling(11, CONFIG)
+    assert is_settling(0, dataclasses.replace(CONFIG, settle=1.0))
 
 
 def test_averaged_weights_by_hand():

@@ -112,6 +112,26 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path, monkeypatch, faces):
         assert b["loss"] == pytest.approx(a["loss"], rel=2e-2)
 
 
+def test_settled_weights_stay_while_the_rest_is_trained(tmp_path, monkeypatch, faces):
+    run(monkeypatch, faces, tmp_path / "one", "smoke")
+    first = torch.load(tmp_path / "one" / "smoke" / "checkpoint.pt", weights_only=True)["model"]
+    run(monkeypatch, faces, tmp_path / "two", "smoke", "--init", str(tmp_path / "one" / "smoke" / "checkpoint.pt"), "--settle", "1")
+    second = torch.load(tmp_path / "two" / "smoke" / "checkpoint.pt", weights_only=True)["model"]
+    moved = {name for name in first if not torch.equal(first[name], second[name])}
+    assert not {name for name in moved if name.startswith("weights.")} - {"weights.stem", "weights.u0/head", "weights.u1/head"}
+    assert {"weights.stem", "weights.u1/head", "norms.u0/d0/neck.gamma", "norms.u0/d0/neck.mean"} <= moved
+
+
+def test_weights_settle_as_the_average_has_them(tmp_path, monkeypatch, faces):
+    # Of 12 steps the last 6; the average of the first 6 is in the checkpoint of step 6.
+    run(monkeypatch, faces, tmp_path, "smoke_paper", "--stop-after", "6")
+    average = torch.load(tmp_path / "smoke_paper" / "checkpoint.pt", weights_only=True)["average"]["tensors"]
+    run(monkeypatch, faces, tmp_path, "smoke_paper")
+    model = torch.load(tmp_path / "smoke_paper" / "checkpoint.pt", weights_only=True)["model"]
+    assert torch.equal(model["weights.u1/d0/neck"], average["weights.u1/d0/neck"].clamp(-1, 1))
+    assert not torch.equal(model["norms.u1/d0/neck.gamma"], average["norms.u1/d0/neck.gamma"])
+
+
 def test_a_teacher_and_its_weight_come_together(tmp_path, monkeypatch, faces):
     with pytest.raises(SystemExit, match="expected both or neither"):
         run(monkeypatch, faces, tmp_path, "smoke", "--teacher", "smoke:none.pt")
