@@ -31,7 +31,7 @@ data: { "images": [{ "file": "relative.jpg", "points": [[x, y], null, ...], "box
   or of "normalizer" where one of them is unknown.
 data for a finder: rows with "boxes": [[x, y, w, h], ...] of all subjects (none: []), or "subjects": [[[x, y], ...], ...], or
   the "points" of one subject, for which tight boxes are taken. A find is right if its center is within 0.3 longer sides of
-  the box's and its size within a factor of 1.6; what is not right is a false alarm, unless it is one of the boxes "ignored".`;
+  the box's and its size within a factor of 1.6; what is not right is a false alarm, unless its center lies in one of the boxes "ignored".`;
 
 /** How often a line says how far the run is, in milliseconds. */
 const PROGRESS_INTERVAL_MS = 10_000;

@@ -9,7 +9,9 @@ import json
 import pathlib
 
 import cv2
+import numpy as np
 
+from training.centers_codec import STRIDE
 from training.config import Config
 from training.configs import load_config
 from training.finder_validation import COUNTED, EMPTY, FRAMES
@@ -25,7 +27,8 @@ def write_evaluation_scenes(
     """Writes `frames` composed frames with subjects and `empty` without as squares of `side` pixels and `<out>/<config.name>.json`.
 
     They are larger than what the finder sees, as a camera's are, so that the landmark network can read what it found. A row's `boxes`
-    are the subjects above COUNTED of the frame's height, `ignored` those that are smaller.
+    are the subjects above COUNTED of the frame's height; `ignored` where smaller and vague ones are, and where a photo may hold some
+    that nobody labelled.
     """
     out.mkdir(parents=True, exist_ok=True)
     large = dataclasses.replace(config, graph=dataclasses.replace(config.graph, input_size=side))
@@ -34,7 +37,7 @@ def write_evaluation_scenes(
     rows = []
     for i in range(frames + empty):
         frame = samples.frame(i, empty=i >= frames)
-        boxes: dict[bool, list] = {True: [], False: []}
+        boxes: dict[bool, list] = {True: [], False: ignored_boxes(frame.ignored)}
         for x, y, size, _ in frame.subjects.round(2).tolist():
             boxes[size > COUNTED * frame.height].append([round(x - size / 2, 2), round(y - size / 2, 2), size, size])
         file = f"{i}.jpg"
@@ -43,6 +46,12 @@ def write_evaluation_scenes(
     path = out / f"{config.name}.json"
     path.write_text(json.dumps({"images": rows}))
     return path
+
+
+def ignored_boxes(cells: np.ndarray) -> list[list[int]]:
+    """Boxes [x, y, w, h] in pixels around the connected cells of a frame's `ignored`."""
+    _, _, found, _ = cv2.connectedComponentsWithStats(cells.astype(np.uint8))
+    return (found[1:, :4] * STRIDE).tolist()
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ export interface Row extends Image {
 /** A row for a finder: tight boxes of all subjects in the image. */
 export interface FinderRow extends Image {
   readonly boxes: readonly Box[];
-  /** Subjects that need not be found, for example because they are small; finding one is no false alarm. */
+  /** Where subjects need not be found, for example because they are small; a find with its center there is no false alarm. */
   readonly ignored: readonly Box[];
 }
 

@@ -30,6 +30,7 @@ import {
 } from './dataset';
 import {
   correctJoints,
+  falseAlarms,
   figuresOf,
   judgedLandmarks,
   matchFinds,
@@ -231,7 +232,7 @@ async function findIn(row: FinderRow, find: FindSubjects): Promise<Prediction> {
     finds: finds.map(({ x, y, size, score }) => [x, y, size, score] as const),
     subjects: boxes.length,
     hits: matchFinds(finds, boxes),
-    alarms: finds.length - matchFinds(finds, subjects),
+    alarms: falseAlarms(finds, boxes, ignored),
     isEmpty: subjects.length === 0,
   };
 }

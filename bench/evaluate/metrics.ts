@@ -108,14 +108,37 @@ export function figuresOf(errors: readonly number[]): ErrorFigures {
   };
 }
 
+/** A find in source pixels: the center and the longer side of a subject's box. */
+interface Place {
+  readonly x: number;
+  readonly y: number;
+  readonly size: number;
+}
+
 /** Finds, best first, each matched to the nearest box that is free and that it hits; the number of boxes hit. */
-export function matchFinds(
-  finds: readonly { readonly x: number; readonly y: number; readonly size: number }[],
+export function matchFinds(finds: readonly Place[], boxes: readonly Box[]): number {
+  return matches(finds, boxes).filter((box) => box !== null).length;
+}
+
+/** Finds that hit no box and whose center lies in none of the `ignored` ones. */
+export function falseAlarms(
+  finds: readonly Place[],
   boxes: readonly Box[],
+  ignored: readonly Box[],
 ): number {
+  const hit = matches(finds, boxes);
+  const isIgnored = ({ x, y }: Place): boolean =>
+    ignored.some(
+      (box) => x >= box.x && x <= box.x + box.width && y >= box.y && y <= box.y + box.height,
+    );
+  return finds.filter((find, index) => hit[index] === null && !isIgnored(find)).length;
+}
+
+/** The box that each find hits, or null. */
+function matches(finds: readonly Place[], boxes: readonly Box[]): readonly (Box | null)[] {
   const free = new Set(boxes);
-  for (const find of finds) {
-    const hits = [...free]
+  return finds.map((find) => {
+    const [nearest = null] = [...free]
       .map((box) => {
         const side = Math.max(box.width, box.height);
         const distance = Math.hypot(
@@ -126,10 +149,11 @@ export function matchFinds(
         return { box, distance, isHit: distance < FIND_DISTANCE * side && factor < FIND_FACTOR };
       })
       .filter(({ isHit }) => isHit)
-      .sort((a, b) => a.distance - b.distance);
-    for (const { box } of hits.slice(0, 1)) free.delete(box);
-  }
-  return boxes.length - free.size;
+      .sort((a, b) => a.distance - b.distance)
+      .map(({ box }) => box);
+    if (nearest !== null) free.delete(nearest);
+    return nearest;
+  });
 }
 
 function distancesOf(predicted: readonly Point[], truth: readonly Label[]): number[] {

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import {
   correctJoints,
+  falseAlarms,
   figuresOf,
   judgedLandmarks,
   matchFinds,
@@ -82,4 +83,15 @@ test('matchFinds takes each box once, by distance and size', () => {
   expect(matchFinds([{ x: 125, y: 150, size: 62 }], [box, other])).toBe(0);
   const twice = { x: 125, y: 150, size: 100 };
   expect(matchFinds([twice, twice, { x: 350, y: 125, size: 90 }], [box, other])).toBe(2);
+});
+
+test('falseAlarms are finds that hit nothing and lie where somebody has looked', () => {
+  const box = { x: 100, y: 100, width: 100, height: 100 };
+  const ignored = { x: 300, y: 0, width: 40, height: 20 };
+  const hit = { x: 150, y: 150, size: 100 };
+  const vague = { x: 339, y: 19, size: 500 };
+  const beside = { x: 341, y: 19, size: 20 };
+  expect(falseAlarms([hit, vague, beside], [box], [ignored])).toBe(1);
+  expect(falseAlarms([hit, hit], [box], [ignored])).toBe(1);
+  expect(falseAlarms([], [box], [])).toBe(0);
 });

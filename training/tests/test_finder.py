@@ -1,5 +1,9 @@
 """Finders: codec, loss, composed frames, figures."""
 
+import dataclasses
+import json
+
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -7,6 +11,7 @@ import torch
 from training import centers_codec as codec
 from training.config import Config
 from training.crops import region_of
+from training.evaluation_scenes import ignored_boxes, write_evaluation_scenes
 from training.finder_samples import FaceFinderSamples, PersonFinderSamples, blob, made_strange
 from training.finder_validation import choose_threshold, match
 from training.graph import GraphConfig
@@ -116,6 +121,29 @@ def test_frames_are_a_function_of_their_index(samples, task):
         assert frame.image.shape == (128, 128, 3)
         assert ((frame.subjects[:, :2] >= 0) & (frame.subjects[:, :2] < 128)).all()
         assert (frame.subjects[:, 2] >= 0.06 * frame.height).all()
+
+
+def test_scenes_for_the_evaluation_say_where_subjects_are(tmp_path):
+    path = write_evaluation_scenes(faces(), BACKGROUNDS, finder_config("face-finder"), tmp_path, frames=12, empty=2, side=256)
+    rows = json.loads(path.read_text())["images"]
+    large = dataclasses.replace(finder_config("face-finder"), graph=GraphConfig(landmarks=6, input_size=256))
+    samples = FaceFinderSamples(faces(), BACKGROUNDS, large, 0, 14)
+    samples.strange = 0.0
+    assert len(rows) == 14 and rows[12]["boxes"] == rows[13]["boxes"] == rows[13]["ignored"] == []
+    assert sum(len(row["boxes"]) for row in rows) > 5
+    for i, row in enumerate(rows[:12]):
+        assert cv2.imread(str(tmp_path / row["file"])).shape == (256, 256, 3)
+        frame = samples.frame(i)
+        counted = frame.subjects[frame.subjects[:, 2] > 0.12 * frame.height]
+        found = np.array(row["boxes"]).reshape(-1, 4)
+        assert np.allclose(found[:, :2] + found[:, 2:] / 2, counted[:, :2], atol=0.02)
+        assert np.allclose(found[:, 2], counted[:, 2], atol=0.02)
+
+
+def test_ignored_cells_are_boxes_in_pixels():
+    cells = np.zeros((8, 8), bool)
+    cells[1:3, 2:6] = cells[6, 7] = True
+    assert sorted(ignored_boxes(cells)) == [[8, 4, 16, 8], [28, 24, 4, 4]]
 
 
 @pytest.mark.parametrize("mirror", [False, True])
