@@ -61,6 +61,17 @@ class IntegerNetwork:
         return np.concatenate([self.run(image[i : i + batch])[output] for i in range(0, len(image), batch)])
 
 
+def smallest_shift(weight: np.ndarray, largest: int) -> int:
+    """Smallest t for which no sum of these 8-bit weights [out, ...] and activations 0..largest leaves 16 bits after rounding.
+
+    The bound of the graph's author takes every weight for 127. Filters of few large weights sum to a fraction of that, and each bit
+    less that is shifted away halves the rounding of the feature.
+    """
+    weight = weight.reshape(len(weight), -1).astype(np.int64)
+    bound = largest * max(int(weight.clip(0).sum(1).max()), int(-weight.clip(max=0).sum(1).min()))
+    return next(t for t in range(17) if (bound + ((1 << t) >> 1)) >> t <= 32767)
+
+
 @torch.no_grad()
 def integer_network(model: GraphModule) -> IntegerNetwork:
     """Folds batch norms, levels and accumulator shifts of a trained model into integers."""
@@ -69,10 +80,13 @@ def integer_network(model: GraphModule) -> IntegerNetwork:
         raise ValueError("the graph has grouped convolutions (depthwise_growth), which packs do not hold: export it without")
     trained = {node["output"]: node for node in model.graph["nodes"]}
     weights, norms, scale = {}, {}, 1.0
+    largest = {graph["input"]["name"]: 255 >> graph["input"]["shift"]}  # activation by tensor
     units: dict[str, Tensor] = {}  # what one unit of each channel of a 16-bit feature was worth in training
     for node in graph["nodes"]:
         if node["op"] == "conv2d":
             weights[node["weight"]] = model.integer_weight(node).permute(0, 2, 3, 1).contiguous().to(torch.int8).numpy()
+            if node["encoding"] == "i8":
+                node["shift"] = smallest_shift(weights[node["weight"]], largest[node["inputs"][0]])
             units[node["output"]] = model.filter_units(trained[node["output"]]) * 2.0 ** node["shift"]
             if node["output"] == graph["outputs"][-1]:
                 scale = float(model.head_scale(node)) * 2.0 ** node["shift"]
@@ -81,6 +95,7 @@ def integer_network(model: GraphModule) -> IntegerNetwork:
             norm = model.norms[key(node["norm"])]
             slope, offset = norm.affine()
             m, b, s = q.fold_norm(slope * factor, offset, norm.mean.double() / factor, 2 ** (node["inputBits"] - 1) - 1)
+            largest[node["output"]] = 2 ** (node["inputBits"] - 1) - 1
             norms[node["norm"]] = (m.numpy().astype(np.int16), b.numpy().astype(np.int16), s)
         else:
             units[node["output"]] = units[node["inputs"][0]]

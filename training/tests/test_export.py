@@ -14,7 +14,7 @@ from training.config import Config
 from training.configs import load_config
 from training.export import load_master, manifest_of, save_master, validate
 from training.graph import GraphConfig, build_graph, count
-from training.integer import integer_network
+from training.integer import integer_network, smallest_shift
 from training.landmark_validation import FaceValidation
 from training.model import GraphModule, key
 from training.pack import encode_weights, golden_image, heatmap_hash, pack_bytes, pack_tensors, read_safetensors
@@ -176,3 +176,15 @@ def test_a_finders_pack_says_how_its_centres_are_read():
     assert manifest["recipe"] == "training/configs/person_finder.py"
     counts = count(network.graph)
     assert counts["multiplyAdds"] < 40e6 and len(pack_bytes(network, manifest)) < 40_000
+
+
+def test_shift_of_8_bit_weights_follows_from_the_sums_of_their_filters():
+    # 258 * 127 = 32766 fits; 259 * 127 = 32893, + 1 >> 1 = 16447. Signs do not add up: activations are never negative.
+    weight = np.zeros((2, 1, 1, 4), np.int8)
+    weight[0, 0, 0] = [127, 127, 4, -127]
+    assert smallest_shift(weight, 127) == 0
+    weight[0, 0, 0, 2] = 5
+    assert smallest_shift(weight, 127) == 1
+    weight[1, 0, 0] = [-127, -127, -127, -127]  # 508 * 127 = 64516, + 1 >> 1 = 32258
+    assert smallest_shift(weight, 127) == 1
+    assert smallest_shift(weight, 255) == 2
