@@ -10,6 +10,7 @@ import { DeviceHealth } from './device_health';
 import type { GpuMemoryCount } from './gpu_memory';
 import { kernelRefusals } from './kernels/conv2d_candidates';
 import { requestWebgpuDevice, type WebgpuDevice } from './webgpu_device';
+import { warmUp } from './warm_up';
 import { createContext, type FrameCounters, type WebgpuContext } from './webgpu_context';
 import { WebgpuModel } from './webgpu_model';
 
@@ -18,9 +19,16 @@ export interface WebgpuEngineOptions {
   readonly kernels?: readonly WebgpuKernelName[];
 }
 
-/** Makes the WebGPU backend on a device of its own, which is hosted by a tfjs WebGPUBackend. */
-export const createWebgpuBackend: BackendFactory = async ({ powerPreference, webgpuKernels }) =>
-  openWebgpuEngine(powerPreference, webgpuKernels === undefined ? {} : { kernels: webgpuKernels });
+/**
+ * Makes the WebGPU backend on a device of its own, which is hosted by a tfjs WebGPUBackend. It goes on to compile pipelines, which
+ * packs that are still on their way will find ready.
+ */
+export const createWebgpuBackend: BackendFactory = async ({ powerPreference, webgpuKernels }) => {
+  const options = webgpuKernels === undefined ? {} : { kernels: webgpuKernels };
+  const engine = await openWebgpuEngine(powerPreference, options);
+  void warmUp(engine);
+  return engine;
+};
 
 /** The same with access to what the Backend contract does not show. */
 export async function openWebgpuEngine(
@@ -61,6 +69,11 @@ export class WebgpuEngine implements Backend {
   /** Buffers and textures alive now; 0 after every compiled model is closed. */
   get memory(): GpuMemoryCount {
     return this.context.memory.count;
+  }
+
+  /** Shaders compiled or being compiled. */
+  get pipelines(): number {
+    return this.context.pipelines.size;
   }
 
   get counters(): Readonly<FrameCounters> {
