@@ -232,7 +232,8 @@ class Service implements LandmarkService {
     const startMs = nowMs();
     this.#frameCount += 1;
     const id = this.#frameCount;
-    const pixels = { ...(await readPixels(frame)), id };
+    const { data, width, height } = await readPixels(frame);
+    const pixels = { data, width, height, id };
     // The bytes are ours now: the frame, a camera's buffer perhaps, need not wait for the network.
     closeFrame(frame);
     this.#landmarkers.get(landmarkerId)?.landmarks.session.stage(pixels);

@@ -1,7 +1,7 @@
 /**
  * A service with the network of dots, real engine and fake frames, whose resources are counted; for tests in Node.
  */
-import type { EngineFrame } from '../../src/engine/backend';
+import type { EngineFrame, EngineInput } from '../../src/engine/backend';
 import { createReferenceBackend } from '../../src/engine/reference/reference_backend';
 import { Session } from '../../src/engine/session';
 import { parsePack } from '../../src/model/pack';
@@ -132,6 +132,7 @@ export function fakeBitmap(): { frame: FramePayload; closed: () => number } {
 export function manualSession() {
   const waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
   const staged: EngineFrame[] = [];
+  const kinds: EngineInput['kind'][] = [];
   const open: ServiceDeps['openSession'] = async (...args) => {
     const session = await openReference(...args);
     return {
@@ -139,12 +140,14 @@ export function manualSession() {
         return session.state;
       },
       run: async (input) => {
+        kinds.push(input.kind);
         await new Promise<void>((resolve, reject) => {
           waiting.push({ resolve, reject });
         });
         return session.run(input);
       },
       runSums: async (input) => {
+        kinds.push(input.kind);
         await new Promise<void>((resolve, reject) => {
           waiting.push({ resolve, reject });
         });
@@ -158,7 +161,7 @@ export function manualSession() {
       },
     };
   };
-  return { open, waiting, staged };
+  return { open, waiting, staged, kinds };
 }
 
 export const tick = () => new Promise((resolve) => setTimeout(resolve, 0));

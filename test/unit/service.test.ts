@@ -76,6 +76,24 @@ describe('detect', () => {
     expect(found).toEqual([1, 1]);
   });
 
+  it('gives the engine frames, whatever else comes with the pixels', async () => {
+    const { open, waiting, kinds } = manualSession();
+    const pixels = { ...scene, kind: 'pixels' };
+    const { load, detect } = setUp({
+      openSession: open,
+      readPixels: () => Promise.resolve(pixels),
+    });
+    await load();
+    const found: number[] = [];
+    void detect().then(({ subjects }) => found.push(subjects.length));
+    while (found.length === 0) {
+      await tick();
+      waiting.pop()?.resolve();
+    }
+    expect(found).toEqual([1]);
+    expect(new Set(kinds)).toEqual(new Set(['frame']));
+  });
+
   it('says that nothing is loaded', async () => {
     expect(await codeOf(setUp().detect())).toBe('closed');
   });
