@@ -37,12 +37,13 @@ def write_evaluation_scenes(
     rows = []
     for i in range(frames + empty):
         frame = samples.frame(i, empty=i >= frames)
-        boxes: dict[bool, list] = {True: [], False: ignored_boxes(frame.ignored)}
+        boxes, ignored = [], ignored_boxes(frame.ignored)
         for x, y, size, _ in frame.subjects.round(2).tolist():
-            boxes[size > COUNTED * frame.height].append([round(x - size / 2, 2), round(y - size / 2, 2), size, size])
+            box = [round(x - size / 2, 2), round(y - size / 2, 2), size, size]
+            (boxes if size > COUNTED * frame.height else ignored).append(box)
         file = f"{i}.jpg"
         cv2.imwrite(str(out / file), cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92])
-        rows.append({"file": file, "boxes": boxes[True], "ignored": boxes[False]})
+        rows.append({"file": file, "boxes": boxes, "ignored": ignored})
     path = out / f"{config.name}.json"
     path.write_text(json.dumps({"images": rows}))
     return path

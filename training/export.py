@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import torch
 
+from training.checkpoints import weights_of
 from training.config import Config
 from training.configs import load_config
 from training.evaluate import predict
@@ -24,8 +25,7 @@ from training.images import Source, parse_source
 from training.integer import IntegerNetwork, integer_network
 from training.landmark_sets import LANDMARK_SETS
 from training.model import GraphModule
-from training.pack import golden_image, pack_bytes, read_safetensors, safetensors_bytes
-from training.schedule import trained_weights
+from training.pack import golden_image, pack_bytes, safetensors_bytes
 from training.tasks import TASKS
 from training.vectors import write_centers_vectors, write_codec_vectors, write_parity
 
@@ -48,9 +48,8 @@ def save_master(model: GraphModule, path: pathlib.Path) -> None:
 
 def load_master(path: pathlib.Path, config: Config) -> GraphModule:
     """A model in evaluation mode from master weights."""
-    tensors, _ = read_safetensors(path)
     model = GraphModule(build_graph(config.graph))
-    model.load_state_dict({name: torch.from_numpy(array.astype(np.float32)) for name, array in tensors.items()})
+    model.load_state_dict(weights_of(path))
     return model.eval()
 
 
@@ -125,7 +124,7 @@ def main() -> None:
     master = arguments.master or arguments.masters / f"{config.name}.safetensors"
     if arguments.checkpoint:
         trained = GraphModule(build_graph(config.graph))
-        trained.load_state_dict(trained_weights(torch.load(arguments.checkpoint, weights_only=True)))
+        trained.load_state_dict(weights_of(arguments.checkpoint))
         save_master(trained, master)
     model = load_master(master, config)
     network = integer_network(model)

@@ -95,7 +95,11 @@ def accumulator_shift(fan_in: int, encoding: str, input_limit: int) -> int:
     """Smallest t for which no sum of `fan_in` products leaves 16 bits after rounding (models/README.md section 2)."""
     if encoding == "f32":
         return 0
-    largest = fan_in * WEIGHT_LIMIT[encoding] * input_limit
+    return shift_of(fan_in * WEIGHT_LIMIT[encoding] * input_limit)
+
+
+def shift_of(largest: int) -> int:
+    """Smallest t with which sums up to `largest` fit 16 bits after rounding."""
     shift = 0
     while (largest + ((1 << shift) >> 1)) >> shift > 32767:
         shift += 1

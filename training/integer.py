@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from training import quantization as q
-from training.graph import prune
+from training.graph import prune, shift_of
 from training.model import GraphModule, key
 
 
@@ -68,8 +68,7 @@ def smallest_shift(weight: np.ndarray, largest: int) -> int:
     less that is shifted away halves the rounding of the feature.
     """
     weight = weight.reshape(len(weight), -1).astype(np.int64)
-    bound = largest * max(int(weight.clip(0).sum(1).max()), int(-weight.clip(max=0).sum(1).min()))
-    return next(t for t in range(17) if (bound + ((1 << t) >> 1)) >> t <= 32767)
+    return shift_of(largest * max(int(weight.clip(0).sum(1).max()), int(-weight.clip(max=0).sum(1).min())))
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ import statistics
 import torch
 
 from training import memory, train
+from training.checkpoints import weights_of
 from training.evaluate import evaluate
 from training.export import manifest_of
 from training.graph import build_graph, count, prune
@@ -24,7 +25,6 @@ from training.integer import integer_network
 from training.model import GraphModule
 from training.pack import pack_bytes
 from training.plot import draw
-from training.schedule import trained_weights
 from training.table_rows import BASE, ROWS, Row
 from training.tasks import TASKS
 
@@ -49,7 +49,7 @@ def measure_row(row: Row, run: pathlib.Path, validations: dict) -> dict:
     """Figures of a trained row: accuracy on the whole validation set, bytes, memory and time of a step."""
     config = row.config
     model = GraphModule(build_graph(config.graph))
-    model.load_state_dict(trained_weights(torch.load(run / "checkpoint.pt", weights_only=True)))
+    model.load_state_dict(weights_of(run / "checkpoint.pt"))
     result = evaluate(model, validations, config)
     need = memory.measure(config.graph, config.keep_bits, config.batch, repeats=2)
     counts = count({**model.graph, **prune(model.graph)})

@@ -25,7 +25,7 @@ from training.graph import build_graph
 from training.images import load_mixture, parse_source, read_backgrounds
 from training.losses import distillation_loss
 from training.model import GraphModule
-from training.schedule import Average, has_float_weights, is_settling, learning_rate, trained_weights
+from training.schedule import Average, has_float_weights, is_settling, learning_rate
 from training.tasks import TASKS
 
 
@@ -33,7 +33,7 @@ def load_teacher(text: str) -> GraphModule:
     """The network of CONFIG:CHECKPOINT in evaluation mode."""
     name, _, path = text.partition(":")
     teacher = GraphModule(build_graph(load_config(name).graph))
-    teacher.load_state_dict(trained_weights(torch.load(path, weights_only=True, map_location="cpu")))
+    teacher.load_state_dict(checkpoints.weights_of(pathlib.Path(path)))
     return teacher.eval().requires_grad_(False)
 
 
