@@ -9,13 +9,12 @@ import type { FactoryLoader } from '../../src/engine/registry';
 import { Session, type SessionState } from '../../src/engine/session';
 import { createWasmBackendWith } from '../../src/engine/wasm/wasm_backend';
 import { parsePack } from '../../src/model/pack';
+import type { Model } from '../../src/model/types';
+import type { InferFinder } from '../../src/pipeline/finder';
 import { locateLandmarks, type Located } from '../../src/pipeline/locate';
 import { landmarkModelOf } from '../../src/pipeline/pack_models';
 import { roiFromBox, roiToCropAffine } from '../../src/pipeline/roi';
 import { loadModuleFile, WASM_FILE_URLS } from '../../scripts/wasm_files';
-import type { InferFinder } from '../../src/pipeline/finder';
-import type { Model } from '../../src/model/types';
-import { finderAlone, finderAndLandmarks, type FindSubjects, type InferOn } from './scene_runner';
 import { mirroredPoints, underCondition, type Condition } from './conditions';
 import {
   readDataset,
@@ -40,6 +39,7 @@ import {
   type Judged,
   type Reliability,
 } from './metrics';
+import { finderAlone, finderAndLandmarks, type FindSubjects, type InferOn } from './scene_runner';
 
 export type NodeBackend = 'wasm' | 'reference';
 

@@ -133,6 +133,11 @@ export function manualSession() {
   const waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
   const staged: EngineFrame[] = [];
   const kinds: EngineInput['kind'][] = [];
+  const turn = (input: EngineInput): Promise<void> =>
+    new Promise((resolve, reject) => {
+      kinds.push(input.kind);
+      waiting.push({ resolve, reject });
+    });
   const open: ServiceDeps['openSession'] = async (...args) => {
     const session = await openReference(...args);
     return {
@@ -140,17 +145,11 @@ export function manualSession() {
         return session.state;
       },
       run: async (input) => {
-        kinds.push(input.kind);
-        await new Promise<void>((resolve, reject) => {
-          waiting.push({ resolve, reject });
-        });
+        await turn(input);
         return session.run(input);
       },
       runSums: async (input) => {
-        kinds.push(input.kind);
-        await new Promise<void>((resolve, reject) => {
-          waiting.push({ resolve, reject });
-        });
+        await turn(input);
         return session.runSums(input);
       },
       stage: (frame) => {

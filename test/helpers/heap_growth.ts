@@ -1,6 +1,7 @@
 /**
  * What frames leave on the JavaScript heap when nothing collects them, in a Chromium started with HEAP_FLAGS (scripts/chromium.mjs).
  */
+
 /**
  * Bytes by which the heap grows in a call, without what reading it takes: the median over `frames` calls, which a collection in one of them
  * does not move, after five that do not count. Throws without the flags.

@@ -76,13 +76,10 @@ export class FrameTextures {
 
   private fit(slot: Slot, width: number, height: number): { readonly texture: GPUTexture } {
     const old = slot.place?.texture;
-    if (
-      slot.place !== null &&
-      slot.place.texture.width >= width &&
-      slot.place.texture.height >= height
-    )
-      return slot.place;
-    if (old !== undefined) this.memory.destroy(old);
+    if (slot.place !== null && old !== undefined) {
+      if (old.width >= width && old.height >= height) return slot.place;
+      this.memory.destroy(old);
+    }
     const texture = this.memory.texture(
       'frame',
       { width: Math.max(width, old?.width ?? 0), height: Math.max(height, old?.height ?? 0) },
