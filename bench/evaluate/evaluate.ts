@@ -10,7 +10,6 @@ import { Session, type SessionState } from '../../src/engine/session';
 import { createWasmBackendWith } from '../../src/engine/wasm/wasm_backend';
 import { parsePack } from '../../src/model/pack';
 import type { Model } from '../../src/model/types';
-import type { InferFinder } from '../../src/pipeline/finder';
 import { locateLandmarks, type Located } from '../../src/pipeline/locate';
 import { landmarkModelOf } from '../../src/pipeline/pack_models';
 import { roiFromBox, roiToCropAffine } from '../../src/pipeline/roi';
@@ -39,7 +38,13 @@ import {
   type Judged,
   type Reliability,
 } from './metrics';
-import { finderAlone, finderAndLandmarks, type FindSubjects, type InferOn } from './scene_runner';
+import {
+  finderAlone,
+  finderAndLandmarks,
+  type FindSubjects,
+  type InferHeatmaps,
+  type InferOn,
+} from './scene_runner';
 
 export type NodeBackend = 'wasm' | 'reference';
 
@@ -301,10 +306,10 @@ class RowRunner {
       : finderAndLandmarks(this.#session, reader, minScore, inferOn);
   }
 
-  #inferOn(frame: Frame, cropSize: number, session = this.#session): InferFinder {
-    return async (region) => {
+  #inferOn(frame: Frame, cropSize: number, session = this.#session): InferHeatmaps {
+    return async (region, isMirrored = false) => {
       const startMs = performance.now();
-      const crop = roiToCropAffine(region, frame, cropSize);
+      const crop = roiToCropAffine(region, frame, cropSize, isMirrored);
       const heatmaps = await session.run({ kind: 'frame', ...frame, ...crop });
       this.inferences++;
       this.inferenceMs += performance.now() - startMs;

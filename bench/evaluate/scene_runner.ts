@@ -2,13 +2,15 @@
  * What is found in a whole frame, by a finder alone or, as the SDK does it, by the finder and the landmark network that reads its
  * finds. Judges nothing.
  */
+import type { Heatmaps } from '../../src/engine/backend';
 import type { Session } from '../../src/engine/session';
 import { decodeCenters } from '../../src/pipeline/centers_codec';
-import { wholeFrame, type InferFinder } from '../../src/pipeline/finder';
+import { wholeFrame } from '../../src/pipeline/finder';
 import { LandmarkPipeline } from '../../src/pipeline/landmark_pipeline';
 import { finderModelOf, landmarkModelOf } from '../../src/pipeline/pack_models';
 import { cropToFramePixels } from '../../src/pipeline/roi';
 import { TASKS } from '../../src/pipeline/tasks';
+import type { RegionOfInterest } from '../../src/protocol/result';
 import type { Frame } from './dataset';
 
 /** A subject in source pixels, continuous coordinates. */
@@ -24,7 +26,10 @@ export interface Find {
 export type FindSubjects = (frame: Frame, most: number) => Promise<Find[]>;
 
 /** How a network runs on a frame; the evaluation counts and times it. */
-export type InferOn = (session: Session, frame: Frame, cropSize: number) => InferFinder;
+export type InferOn = (session: Session, frame: Frame, cropSize: number) => InferHeatmaps;
+
+/** Runs a network on a region of the frame, or on its mirror image. */
+export type InferHeatmaps = (region: RegionOfInterest, isMirrored?: boolean) => Promise<Heatmaps>;
 
 /** What the finder itself shows with at least `minScore`; null: the pack's own threshold. */
 export function finderAlone(

@@ -70,6 +70,11 @@ export class JsonChecker {
     return value;
   }
 
+  boolean(value: unknown, where: string): boolean {
+    if (typeof value !== 'boolean') throw this.fail(where, describe(value), 'true or false');
+    return value;
+  }
+
   text(value: unknown, where: string, maxLength: number): string {
     if (typeof value !== 'string' || value.length > maxLength) {
       throw this.fail(where, describe(value), `a string of at most ${maxLength} characters`);

@@ -130,6 +130,7 @@ function checkCentersChannels(landmarks: readonly string[]): void {
 function parseRoi(raw: JsonRecord, count: number): RoiRule {
   const upright = check.field(raw, 'upright');
   const [landmark, best] = [check.field(raw, 'landmark'), check.field(raw, 'count')];
+  const mirrored = check.field(raw, 'mirrored');
   return {
     scale: check.number(check.field(raw, 'scale'), 'manifest.roi.scale', 0.1, 10),
     upright: upright === null ? null : parsePair(upright, 'manifest.roi.upright', count),
@@ -138,6 +139,9 @@ function parseRoi(raw: JsonRecord, count: number): RoiRule {
       ? {}
       : { landmark: check.number(landmark, 'manifest.roi.landmark', 0, 1) }),
     ...(best === undefined ? {} : { count: check.integer(best, 'manifest.roi.count', 1, count) }),
+    ...(mirrored === undefined
+      ? {}
+      : { mirrored: check.boolean(mirrored, 'manifest.roi.mirrored') }),
   };
 }
 

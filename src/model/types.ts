@@ -114,6 +114,8 @@ export interface RoiRule {
   readonly landmark?: number;
   /** How many of the best-scored landmarks make the subject's score; absent: all. */
   readonly count?: number;
+  /** Whether a region's mirror image is read too, and the means of both readings count; absent: it is not. */
+  readonly mirrored?: boolean;
 }
 
 export interface Manifest {

@@ -10,8 +10,14 @@ import { decodeHeatmaps, type CropPoint } from './heatmap_codec';
 import type { LandmarkModel } from './pack_models';
 import { centerDistance, cropToFramePixels, roiFromLandmarks, type FrameSize } from './roi';
 
-/** Crops the region out of the frame at hand and runs the network on it; the result is read before the next call. */
-export type Infer = (region: RegionOfInterest) => Promise<Heatmaps | HeatmapSums>;
+/**
+ * Crops the region, or its mirror image, out of the frame at hand and runs the network on it; the result is read before the
+ * next call.
+ */
+export type Infer = (
+  region: RegionOfInterest,
+  isMirrored: boolean,
+) => Promise<Heatmaps | HeatmapSums>;
 
 export interface Located {
   /** In source pixels, continuous coordinates. */
@@ -75,7 +81,7 @@ async function locateOnce(
   model: LandmarkModel,
   infer: Infer,
 ): Promise<Located> {
-  const inCrop = decodeHeatmaps(await infer(roi), model.codec);
+  const inCrop = await readCrop(roi, model, infer);
   const points = cropToFramePixels(inCrop, roi, frame, model.cropSize);
   return {
     points,
@@ -83,6 +89,25 @@ async function locateOnce(
     roi,
     next: regionOf(points, model.roi, frame) ?? roi,
   };
+}
+
+/** The landmarks in crop pixels; of a model that also reads the mirror image the means of both readings. */
+async function readCrop(
+  roi: RegionOfInterest,
+  { codec, roi: rule, mirror, cropSize }: LandmarkModel,
+  infer: Infer,
+): Promise<readonly CropPoint[]> {
+  const read = decodeHeatmaps(await infer(roi, false), codec);
+  if (rule.mirrored !== true) return read;
+  const mirrored = decodeHeatmaps(await infer(roi, true), codec);
+  return read.map((point, landmark) => {
+    const other = mirrored[mirror[landmark] ?? landmark] ?? point;
+    return {
+      x: (point.x + cropSize - other.x) / 2,
+      y: (point.y + other.y) / 2,
+      score: (point.score + other.score) / 2,
+    };
+  });
 }
 
 /** Mean of the `count` best landmark scores, of all without a count: of a person often only a part is in the picture. */

@@ -11,6 +11,8 @@ export interface LandmarkModel {
   readonly cropSize: number;
   /** Landmark names, in the order of the heatmap channels. */
   readonly landmarks: readonly string[];
+  /** Which landmark of the mirror image each landmark is. */
+  readonly mirror: readonly number[];
 }
 
 export interface FinderModel {
@@ -23,9 +25,9 @@ export interface FinderModel {
 
 /** Throws 'pack/malformed' or 'graph/malformed' for packs without landmarks or with an input that is no square. */
 export function landmarkModelOf(model: Model): LandmarkModel {
-  const { name, codec, roi, landmarks } = model.manifest;
+  const { name, codec, roi, landmarks, mirror } = model.manifest;
   if (codec.type !== 'softmax') throw wrongCodec(name, codec.type, 'softmax, as of landmarks');
-  return { codec, roi, landmarks, cropSize: squareSide(model) };
+  return { codec, roi, landmarks, mirror, cropSize: squareSide(model) };
 }
 
 /** Throws 'pack/malformed' or 'graph/malformed' for packs that find nothing or with an input that is no square. */

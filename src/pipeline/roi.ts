@@ -93,18 +93,24 @@ export function roiFromLandmarks(
   return limitRoi(u * cos - v * sin, u * sin + v * cos, side, rotationRad, frame);
 }
 
-/** Affine and taps that crop the region to `cropSize` x `cropSize` pixels. */
-export function roiToCropAffine(roi: RegionOfInterest, frame: FrameSize, cropSize: number): Crop {
+/** Affine and taps that crop the region, or its mirror image, to `cropSize` x `cropSize` pixels. */
+export function roiToCropAffine(
+  roi: RegionOfInterest,
+  frame: FrameSize,
+  cropSize: number,
+  isMirrored = false,
+): Crop {
   const step = roi.sizePixels / cropSize;
-  const ux = step * Math.cos(roi.rotationRad);
-  const uy = step * Math.sin(roi.rotationRad);
+  const cos = step * Math.cos(roi.rotationRad);
+  const sin = step * Math.sin(roi.rotationRad);
+  const [ux, uy] = isMirrored ? [-cos, -sin] : [cos, sin];
   // The center of crop pixel (0, 0) lies this many crop pixels left of and above the center of the crop.
   const offset = (cropSize - 1) / 2;
   // The last half pixel turns continuous coordinates into those where whole numbers are pixel centers.
-  const x0 = roi.xCenter * frame.width - offset * (ux - uy) - 0.5;
-  const y0 = roi.yCenter * frame.height - offset * (uy + ux) - 0.5;
+  const x0 = roi.xCenter * frame.width - offset * (ux - sin) - 0.5;
+  const y0 = roi.yCenter * frame.height - offset * (uy + cos) - 0.5;
   return {
-    affine: [toFixed(x0), toFixed(y0), toFixed(ux), toFixed(uy), toFixed(-uy), toFixed(ux)],
+    affine: [toFixed(x0), toFixed(y0), toFixed(ux), toFixed(uy), toFixed(-sin), toFixed(cos)],
     taps: Math.min(MAX_TAPS, Math.max(1, Math.ceil(step - 0.25))),
   };
 }

@@ -81,6 +81,9 @@ export interface SessionInfo {
     readonly minLandmarkScore: number;
     /** Refinement passes that run. */
     readonly refinements: number;
+    /** Whether each region is read twice, as it is and as its mirror image. */
+    readonly mirrored: boolean;
+    /** Of one reading. */
     readonly multiplyAdds: number;
   };
   /** The network that finds subjects; null where windows are searched with the landmark network. */

@@ -254,13 +254,13 @@ class Service implements LandmarkService {
     let lastYieldMs = startMs;
     const inferring =
       <T>(cropSize: number, run: (input: EngineInput) => Promise<T>) =>
-      async (region: RegionOfInterest): Promise<T> => {
+      async (region: RegionOfInterest, isMirrored = false): Promise<T> => {
         if (nowMs() - lastYieldMs > YIELD_INTERVAL_MS) {
           await yieldToMessages();
           lastYieldMs = nowMs();
         }
         signal.throwIfAborted();
-        const crop = roiToCropAffine(region, pixels, cropSize);
+        const crop = roiToCropAffine(region, pixels, cropSize, isMirrored);
         const inferStartMs = nowMs();
         const result = await run({ kind: 'frame', ...pixels, ...crop });
         inferenceMs += nowMs() - inferStartMs;

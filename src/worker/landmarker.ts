@@ -133,6 +133,7 @@ export function infoOf({ landmarks, finder, timings }: Landmarker): SessionInfo 
       connections,
       minLandmarkScore: roi.landmark ?? 0,
       refinements: landmarks.refinements,
+      mirrored: roi.mirrored ?? false,
       multiplyAdds,
     },
     finder: finder && {

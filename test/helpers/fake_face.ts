@@ -23,6 +23,7 @@ export const FAKE_MODEL: LandmarkModel = {
   roi: { scale: 1.5, upright: [0, 1], presence: 0.5 },
   cropSize: 128,
   landmarks: ['top_left', 'top_right', 'bottom_right', 'bottom_left'],
+  mirror: [1, 0, 3, 2],
 };
 
 /** Corners in landmark order, in source pixels. */

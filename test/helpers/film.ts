@@ -53,8 +53,8 @@ export async function openFilm(task: keyof typeof TASKS): Promise<Film> {
     },
     show(data) {
       const networks: PipelineNetworks = {
-        landmarks: (region) => {
-          const crop = roiToCropAffine(region, FRAME, models.landmarks.cropSize);
+        landmarks: (region, isMirrored) => {
+          const crop = roiToCropAffine(region, FRAME, models.landmarks.cropSize, isMirrored);
           return landmarks.runSums({ kind: 'frame', data, ...FRAME, ...crop });
         },
         finder: (region) => {

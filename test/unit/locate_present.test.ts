@@ -16,6 +16,7 @@ const model = (roi: RoiRule): LandmarkModel => ({
   roi,
   cropSize: 128,
   landmarks: ['a', 'b', 'c', 'd'],
+  mirror: [1, 0, 2, 3],
 });
 
 /** Four heatmaps: a sharp peak at each cell given, flat ones for null, whose score is 9 / 1024 (window cut by the corner). */
@@ -32,6 +33,45 @@ function heatmaps(cells: readonly (readonly [number, number] | null)[]): Heatmap
 
 const read = (roi: RoiRule, cells: Parameters<typeof heatmaps>[0]) =>
   locateLandmarks(region, frame, model(roi), () => Promise.resolve(heatmaps(cells)), 0);
+
+describe('a model that reads the mirror image too', () => {
+  const rule = { scale: 1.25, upright: null, presence: 0.4 };
+  const cells = [[2, 4], [12, 7], [7, 24], null] as const;
+  // In the mirror image column c is 31 - c, and the first two landmarks change places. There the second lies two rows lower.
+  const mirrored = [[19, 9], [29, 4], [24, 24], null] as const;
+  const readBoth = async (roi: RoiRule) => {
+    const asked: boolean[] = [];
+    const located = await locateLandmarks(
+      region,
+      frame,
+      model(roi),
+      (_region, isMirrored) => {
+        asked.push(isMirrored);
+        return Promise.resolve(heatmaps(isMirrored ? mirrored : cells));
+      },
+      0,
+    );
+    return { asked, points: located.points };
+  };
+
+  it('gives the means of both readings, in the places of the image as it is', async () => {
+    const { asked, points } = await readBoth({ ...rule, mirrored: true });
+    expect(asked).toEqual([false, true]);
+    const { points: once } = await read(rule, cells);
+    const [first, second, third, flat] = points;
+    expect(first?.x).toBeCloseTo(once[0]?.x ?? NaN, 9);
+    expect(first?.y).toBeCloseTo(once[0]?.y ?? NaN, 9);
+    expect(second?.x).toBeCloseTo(once[1]?.x ?? NaN, 9);
+    expect(second?.y).toBeCloseTo((once[1]?.y ?? NaN) + 4, 9);
+    expect(third?.x).toBeCloseTo(once[2]?.x ?? NaN, 9);
+    expect(flat?.score).toBeCloseTo(9 / 1024, 9);
+  });
+
+  it('is not read twice unless the pack says so', async () => {
+    expect((await readBoth(rule)).asked).toEqual([false]);
+    expect((await readBoth({ ...rule, mirrored: false })).asked).toEqual([false]);
+  });
+});
 
 describe('a subject in part', () => {
   const cells = [[2, 4], [12, 7], [7, 24], null] as const;

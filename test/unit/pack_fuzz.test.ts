@@ -112,7 +112,10 @@ describe('fuzzed packs give a model or a BitmarksError', () => {
         key,
       ]),
       ...['type', 'stride', 'window', 'scale', 'unit'].map((key) => ['codec', key]),
-      ...['scale', 'upright', 'presence', 'landmark', 'count'].map((key) => ['roi', key]),
+      ...['scale', 'upright', 'presence', 'landmark', 'count', 'mirrored'].map((key) => [
+        'roi',
+        key,
+      ]),
     ];
     fc.assert(
       fc.property(fc.constantFrom(...paths), values, fc.boolean(), (path, value, isFinder) => {

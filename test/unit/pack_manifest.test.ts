@@ -69,7 +69,14 @@ describe('the manifest of a finder', () => {
 });
 
 test('optional fields of roi are kept, and absent where they are not given', () => {
-  const roi = { scale: 1.25, upright: null, presence: 0.4, landmark: 0.2, count: 2 };
+  const roi = {
+    scale: 1.25,
+    upright: null,
+    presence: 0.4,
+    landmark: 0.2,
+    count: 2,
+    mirrored: true,
+  };
   const parts = packParts(smallModel());
   Object.assign(parts.manifest, { roi });
   expect(parsePack(assemblePack(parts)).manifest.roi).toEqual(roi);
@@ -121,6 +128,10 @@ describe('the manifest', () => {
     [
       { roi: { scale: 1, upright: null, presence: 0, landmark: 1.5 } },
       'manifest.roi.landmark is 1.5, expected a number from 0 to 1',
+    ],
+    [
+      { roi: { scale: 1, upright: null, presence: 0, mirrored: 1 } },
+      'manifest.roi.mirrored is 1, expected true or false',
     ],
     [
       { roi: { scale: 1, upright: null, presence: 0, count: 3 } },

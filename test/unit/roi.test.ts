@@ -111,6 +111,23 @@ describe('roiToCropAffine', () => {
     expect(taps).toBe(2);
   });
 
+  it('walks the crop row backwards for a mirror image', () => {
+    const region = roi({ rotationRad: 0.4, sizePixels: 200 });
+    const plain = roiToCropAffine(region, frame, 128);
+    const mirrored = roiToCropAffine(region, frame, 128, true);
+    expect(mirrored.taps).toBe(plain.taps);
+    for (const [column, row] of [
+      [0, 0],
+      [127, 0],
+      [30, 100],
+    ] as const) {
+      const there = sourceOf(mirrored.affine, column, row);
+      const here = sourceOf(plain.affine, 127 - column, row);
+      expect(there.x).toBeCloseTo(here.x, 2);
+      expect(there.y).toBeCloseTo(here.y, 2);
+    }
+  });
+
   it('walks down the frame along the crop row when turned by 90 degrees', () => {
     const { affine } = roiToCropAffine(roi({ rotationRad: Math.PI / 2 }), frame, 128);
     expect(affine.slice(2)).toEqual([0, 65536, -65536, 0]);

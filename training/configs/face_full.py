@@ -8,4 +8,4 @@ import dataclasses
 from training.configs.face import CONFIG as FACE
 
 GRAPH = dataclasses.replace(FACE.graph, refinements=1, overrides=(("refine.", "b1"), ("refine", "i8")))
-CONFIG = dataclasses.replace(FACE, name="face-full", graph=GRAPH)
+CONFIG = dataclasses.replace(FACE, name="face-full", graph=GRAPH, mirrored=True)
