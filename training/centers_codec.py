@@ -21,15 +21,16 @@ NEAR = 0.2
 
 
 def spread(size: float) -> float:
-    """Standard deviation, in cells, of the target around a centre: a tenth of the subject, whose middle is known no better."""
+    """Standard deviation, in cells, of the target around an anchor: a tenth of the subject, whose middle is known no better."""
     return max(0.6, 0.1 * size / STRIDE)
 
 
-def encode(subjects: np.ndarray, ignored: np.ndarray, channels: int) -> dict[str, np.ndarray]:
+def encode(subjects: np.ndarray, anchors: np.ndarray, ignored: np.ndarray, channels: int) -> dict[str, np.ndarray]:
     """Targets of one image, float32.
 
-    subjects [n, 4]; ignored bool [cells, cells]: where neither finding nor missing a subject is wrong.
-    heat [cells, cells]: 1 at the cell of a centre, falling as a Gaussian; weight [cells, cells]: 0 where cells do not count;
+    subjects [n, 4]; anchors [n, 2]: points by which they are known, in input pixels, anywhere on the subject: channels x and y lead from
+    there to the centre; ignored bool [cells, cells]: where neither finding nor missing a subject is wrong.
+    heat [cells, cells]: 1 at the cell of an anchor, falling as a Gaussian; weight [cells, cells]: 0 where cells do not count;
     values [channels - 1, cells, cells] and positive [cells, cells]: what the other channels should be where the heat is above
     NEAR, and how much that counts (as much as the heat).
     """
@@ -38,9 +39,9 @@ def encode(subjects: np.ndarray, ignored: np.ndarray, channels: int) -> dict[str
     positive = np.zeros_like(heat)
     values = np.zeros((channels - 1, cells, cells), np.float32)
     middle = np.arange(cells) + 0.5
-    for x, y, size, angle in subjects:
+    for (x, y, size, angle), anchor in zip(subjects, anchors, strict=True):
         cx, cy = x / STRIDE, y / STRIDE
-        col, row = int(np.clip(cx, 0, cells - 1)), int(np.clip(cy, 0, cells - 1))
+        col, row = np.clip(anchor / STRIDE, 0, cells - 1).astype(int)
         dx, dy = np.arange(cells) - col, np.arange(cells) - row
         gaussian = np.exp(-(dx[None] ** 2 + dy[:, None] ** 2) / (2 * spread(size) ** 2)).astype(np.float32)
         heat = np.maximum(heat, gaussian)

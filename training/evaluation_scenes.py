@@ -22,18 +22,19 @@ SIDE = 512
 
 
 def write_evaluation_scenes(
-    data: Mixture, backgrounds: list, config: Config, out: pathlib.Path, frames: int = FRAMES, empty: int = EMPTY, side: int = SIDE
+    data: Mixture, backgrounds: list, config: Config, out: pathlib.Path, frames: int = FRAMES, empty: int = EMPTY, side: int = SIDE,
+    plain: bool = False,
 ) -> pathlib.Path:
     """Writes `frames` composed frames with subjects and `empty` without as squares of `side` pixels and `<out>/<config.name>.json`.
 
     They are larger than what the finder sees, as a camera's are, so that the landmark network can read what it found. A row's `boxes`
     are the subjects above COUNTED of the frame's height; `ignored` where smaller and vague ones are, and where a photo may hold some
-    that nobody labelled.
+    that nobody labelled. `plain`: as of FinderSamples; what a finder misses there it would miss in good light.
     """
     out.mkdir(parents=True, exist_ok=True)
     large = dataclasses.replace(config, graph=dataclasses.replace(config.graph, input_size=side))
     samples = TASKS[config.task].samples(data, backgrounds, large, 0, frames + empty)
-    samples.strange = 0.0
+    samples.strange, samples.plain = 0.0, plain
     rows = []
     for i in range(frames + empty):
         frame = samples.frame(i, empty=i >= frames)
@@ -61,6 +62,7 @@ def main() -> None:
     parser.add_argument("--data", type=parse_source, action="append", required=True, help="as for training; its validation parts are used")
     parser.add_argument("--backgrounds", type=pathlib.Path, required=True)
     parser.add_argument("--part", choices=("val", "tune"), default="val", help="tune: the backgrounds on which thresholds are chosen")
+    parser.add_argument("--plain", action="store_true", help="subjects apart and in the frame, without distractors and damage")
     parser.add_argument("--frames", type=int, default=FRAMES)
     parser.add_argument("--empty", type=int, default=EMPTY)
     parser.add_argument("--out", type=pathlib.Path, required=True)
@@ -68,7 +70,7 @@ def main() -> None:
     config = load_config(arguments.config)
     data = load_mixture([s for s in arguments.data if s.path("val").exists()], "val")
     backgrounds = read_backgrounds(arguments.backgrounds, arguments.part)
-    print(write_evaluation_scenes(data, backgrounds, config, arguments.out, arguments.frames, arguments.empty))
+    print(write_evaluation_scenes(data, backgrounds, config, arguments.out, arguments.frames, arguments.empty, plain=arguments.plain))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from training.scenes import Frame, Scene, Subject, placement
 
 FACE_UPRIGHT, FACE_MIRROR = (36, 45), np.array(LANDMARK_SETS["face"].mirror)
 CORNERS_UPRIGHT, CORNERS_MIRROR = (0, 1), np.array([1, 0, 3, 2])
-MPII_HEAD = [8, 9]
+MPII_THORAX, MPII_HEAD = 7, [8, 9]
 # The outer twelfth of the face crops is replicated edge (training/README.md).
 FACE_MARGIN = 12
 SIZES = (0.06, 0.9)
@@ -34,6 +34,8 @@ class FinderSamples(torch.utils.data.Dataset):
     """Least distance of two subjects, as a share of the sum of their sizes."""
     strange = 0.4
     """Share of the frames over pictures made strange: panoramas are few, and what is no subject must not be learnt by heart."""
+    plain = False
+    """Whether pasted subjects lie in the frame and apart, without distractors, and the camera does no damage."""
 
     def __init__(self, data: Mixture, backgrounds: list[np.ndarray], config: Config, start: int, stop: int) -> None:
         if not backgrounds:
@@ -51,7 +53,7 @@ class FinderSamples(torch.utils.data.Dataset):
 
     def __getitem__(self, i: int):
         frame = self.frame(i)
-        targets = centers_codec.encode(frame.subjects, frame.ignored, self.channels)
+        targets = centers_codec.encode(frame.subjects, frame.anchors, frame.ignored, self.channels)
         image = np.ascontiguousarray(frame.image.transpose(2, 0, 1))
         return tuple(torch.from_numpy(a) for a in (image, *targets.values()))
 
@@ -66,16 +68,16 @@ class FinderSamples(torch.utils.data.Dataset):
         filled = rng.random() < 0.35 and not empty
         if filled:
             self._filled(scene, rng)
-        if rng.random() < 0.5:
+        if not self.plain and rng.random() < 0.5:
             for _ in range(rng.integers(1, 4)):
                 self._paste(scene, self._distractor(rng, empty), rng)
         count = 0 if empty else rng.choice(len(COUNTS), p=COUNTS)
         for _ in range(count // 2 if filled else count):
             self._paste(scene, self._subject(rng), rng)
-        return scene.finish(self.cells)
+        return scene.finish(self.cells, is_damaged=not self.plain)
 
     def _paste(self, scene: Scene, subject: Subject, rng: np.random.Generator) -> None:
-        """Somewhere in the frame, a fifth of the time across its edge, where no other subject is."""
+        """Somewhere in the frame, a fifth of the time across its edge unless frames are plain, where no other subject is."""
         size = np.exp(rng.uniform(*np.log(SIZES))) * scene.height
         mirror = rng.random() < 0.5
         if subject.upright is not None:
@@ -88,7 +90,7 @@ class FinderSamples(torch.utils.data.Dataset):
             box = region_of(subject.points, 1.0, subject.upright)
         frame = np.array([scene.width, scene.height])
         for _ in range(6):
-            reach = 0.5 * size if rng.random() < 0.2 else -0.4 * size
+            reach = -0.5 * size if self.plain else 0.5 * size if rng.random() < 0.2 else -0.4 * size
             centre = scene.corner + rng.uniform(np.minimum(-reach, frame / 2), np.maximum(frame + reach, frame / 2))
             matrix = placement(box, centre, size, angle, mirror)
             if subject.grounded:
@@ -96,7 +98,7 @@ class FinderSamples(torch.utils.data.Dataset):
                 drop = scene.corner[1] + scene.height + rng.uniform(0, 0.1) * size - bottom
                 centre[1] += drop
                 matrix[1, 2] += drop
-            if subject.points is None or scene.free(centre, size, self.spacing):
+            if subject.points is None or scene.free(centre, size, 0.6 if self.plain else self.spacing):
                 scene.paste(subject, matrix)
                 return
 
@@ -162,8 +164,8 @@ class PersonFinderSamples(FinderSamples):
         subject = person_subject(data, k, rng)
         # Half of the frames are as webcams see people: around the shoulders.
         middle = subject.points.mean(0)
-        if data.present[k][7] and rng.random() < 0.5:
-            middle = data.points[k][7] * [subject.image.shape[1] / data.images[k].shape[1], 1]
+        if not subject.vague and rng.random() < 0.5:
+            middle = subject.anchor
         fill(scene, subject, middle, 0, rng)
 
 
@@ -276,14 +278,24 @@ def face_of_person(data: LabelledImages, k: int, rng: np.random.Generator) -> Su
 
 
 def person_subject(data: LabelledImages, k: int, rng: np.random.Generator) -> Subject:
-    """A person with the joints that span the box; squeezed photos are stretched by chance."""
-    image, points = data.images[k], data.points[k][data.present[k]]
-    alpha = alpha_of(image)
+    """A person with the joints that span the box, known by the thorax; squeezed photos are stretched by chance.
+
+    The middle of the box is a hip of who stands and a chest of whom a webcam sees; shoulders look alike on both.
+    """
+    image, present = data.images[k], data.present[k]
+    joints, alpha = data.points[k], alpha_of(image)
     if "scores" in data.fields:
         stretch = rng.uniform(1, 1.5)
         image = cv2.resize(image, None, fx=stretch, fy=1, interpolation=cv2.INTER_LINEAR)
         alpha = np.ones(image.shape[:2], np.float32)
-        points = points * [image.shape[1] / data.images[k].shape[1], 1]
-    grounded = "cut" in data.fields and bool(data.fields["cut"][k])
-    trusted = points if image.shape[2] == 3 else None
-    return Subject(light(image[..., :3], rng), alpha, points, grounded=grounded, trusted=trusted)
+        joints = joints * [image.shape[1] / data.images[k].shape[1], 1]
+    points = joints[present]
+    return Subject(
+        light(image[..., :3], rng),
+        alpha,
+        points,
+        vague=not present[MPII_THORAX],
+        grounded="cut" in data.fields and bool(data.fields["cut"][k]),
+        trusted=points if image.shape[2] == 3 else None,
+        anchor=joints[MPII_THORAX],
+    )

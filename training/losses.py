@@ -141,11 +141,14 @@ def centers_loss(output: Tensor, heat: Tensor, weight: Tensor, values: Tensor, p
     neighbour, is the centre, which is small for every large subject (training/RUNS.md).
 
     output [n, C, s, s]; the targets are those of `centers_codec.encode`, stacked. The focal loss is summed over cells and divided
-    by the number of centres, the L1 loss by the weight of the cells it counts.
+    by the number of centres, the L1 loss by the weight of the cells it counts; x and y count relative to sizes above UNIT.
     """
     center = output[:, 0]
     entropy = F.binary_cross_entropy_with_logits(center, heat, reduction="none")
     focal = (center.sigmoid() - heat).square() * entropy * weight
     loss = focal.sum() / distributed.mean((heat >= 1).sum().to(focal.dtype)).clamp_min(1)
-    distance = (output[:, 1:] - values).abs().sum(1)
+    distance = (output[:, 1:] - values).abs()
+    # A cell more or less is much for a small subject and little for a large one, whose size channel says how large.
+    distance[:, 1:3] *= torch.exp(-values[:, :1]).clamp_max(1)
+    distance = distance.sum(1)
     return loss + (distance * positive).sum() / distributed.mean(positive.sum()).clamp_min(1)

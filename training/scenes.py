@@ -28,7 +28,8 @@ class Subject:
     `points` None: nothing that a finder should find. `upright`: the pair of points whose line turns the box; None: it spans the
     points inside the frame and is not turned. `mirror`: the points' order in the mirrored picture. `vague`: no label, only a place
     to be ignored. `grounded`: the picture's lower edge belongs at or below the frame's. `trusted`: points in whose tight box the
-    picture holds no other subject; outside it may; None: nowhere.
+    picture holds no other subject; outside it may; None: nowhere. `anchor`: the point [2] by which a finder knows the subject; None:
+    the middle of its box.
     """
 
     image: np.ndarray
@@ -39,12 +40,14 @@ class Subject:
     vague: bool = False
     grounded: bool = False
     trusted: np.ndarray | None = None
+    anchor: np.ndarray | None = None
 
 
 @dataclasses.dataclass
 class Placed:
-    """A subject on the canvas: its box, how much of it later pictures cover, and whether it is only to be ignored."""
+    """A subject on the canvas: its anchor and box, how much of it later pictures cover, and whether it is only to be ignored."""
 
+    anchor: np.ndarray
     centre: np.ndarray
     size: float
     angle: float
@@ -55,11 +58,12 @@ class Placed:
 
 @dataclasses.dataclass
 class Frame:
-    """A finished scene: image uint8 [S, S, 3]; subjects [n, 4] (x, y, size, angle) in its pixels; ignored bool [cells, cells]; height of
-    the frame in the image, whose rest is replicated edge."""
+    """A finished scene: image uint8 [S, S, 3]; subjects [n, 4] (x, y, size, angle) and their anchors [n, 2] in its pixels; ignored bool
+    [cells, cells]; height of the frame in the image, whose rest is replicated edge."""
 
     image: np.ndarray
     subjects: np.ndarray
+    anchors: np.ndarray
     ignored: np.ndarray
     height: float
 
@@ -108,7 +112,8 @@ class Scene:
             points = transform(subject.points, matrix)
             if subject.mirror is not None and np.linalg.det(matrix[:, :2]) < 0:
                 points = points[subject.mirror]
-            self._note(points, subject.upright, subject.vague)
+            anchor = None if subject.anchor is None else transform(subject.anchor[None], matrix)[0]
+            self._note(points, subject.upright, subject.vague, anchor)
 
     def _beyond(self, trusted: np.ndarray, matrix: np.ndarray) -> np.ndarray:
         """1 outside the tight box of `trusted` (source points), widened by a tenth, else 0; [side, side]."""
@@ -119,7 +124,7 @@ class Scene:
         cv2.fillConvexPoly(out, box.round().astype(np.int32), 0)
         return out
 
-    def _note(self, points: np.ndarray, upright: tuple[int, int] | None, vague: bool) -> None:
+    def _note(self, points: np.ndarray, upright: tuple[int, int] | None, vague: bool, anchor: np.ndarray | None) -> None:
         grid = np.stack(np.meshgrid(np.arange(7), np.arange(7)), -1).reshape(-1, 2) / 6 - 0.5
         if upright is None:
             points = points[self.inside(points)]
@@ -132,34 +137,38 @@ class Scene:
         if upright is not None:
             c, s = np.cos(angle), np.sin(angle)
             cells = centre + 0.9 * size * grid @ np.array([[c, s], [-s, c]])
-        self.placed.append(Placed(centre, max(size, 1.0), angle, cells, np.zeros(len(cells)), vague))
+        anchor = centre if anchor is None else anchor
+        self.placed.append(Placed(anchor, centre, max(size, 1.0), angle, cells, np.zeros(len(cells)), vague))
 
     def free(self, centre: np.ndarray, size: float, share: float) -> bool:
         """Whether a subject there keeps away from those placed: centres apart by `share` of the mean size x 2."""
         return all(np.hypot(*(centre - p.centre)) >= share * (size + p.size) for p in self.placed)
 
-    def finish(self, cells: int) -> Frame:
-        """The frame as the network sees it, after random damage, and what is to be found on a grid of `cells`."""
+    def finish(self, cells: int, is_damaged: bool = True) -> Frame:
+        """The frame as the network sees it, after random damage unless not wanted, and what is to be found on a grid of `cells`."""
         left, top = self.corner.astype(int)
         frame = self.canvas[top : self.side - top, left : self.side - left]
         # Cameras damage the frame before it is made small, which averages most of it away.
-        frame = photometric(frame, self.rng)
+        if is_damaged:
+            frame = photometric(frame, self.rng)
         size = (self.input_size - left, self.input_size - top)
         frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
         rows, columns = top // 2, left // 2
         image = cv2.copyMakeBorder(frame, rows, rows, columns, columns, cv2.BORDER_REPLICATE)
         ignored = cv2.resize(self.unsure, (cells, cells), interpolation=cv2.INTER_AREA) > 0.5
         middle = (np.arange(cells) + 0.5) * self.side / cells
-        subjects = []
+        subjects, anchors = [], []
         for p in self.placed:
             seen = float(((1 - p.hidden) * self.inside(p.cells)).mean())
-            certain = seen >= PARTLY and self.inside(p.centre[None])[0] and p.size >= SMALLEST * self.height
+            certain = seen >= PARTLY and self.inside(p.anchor[None])[0] and p.size >= SMALLEST * self.height
             if certain and not p.vague:
                 subjects.append((*(p.centre / 2), p.size / 2, p.angle))
+                anchors.append(p.anchor / 2)
             elif seen >= HIDDEN:
                 distance = np.hypot(middle[None] - p.centre[0], middle[:, None] - p.centre[1])
                 ignored |= distance < 0.5 * p.size + 4
-        return Frame(image, np.array(subjects, np.float64).reshape(-1, 4), ignored, self.height / 2)
+        subjects, anchors = np.array(subjects, np.float64).reshape(-1, 4), np.array(anchors, np.float64).reshape(-1, 2)
+        return Frame(image, subjects, anchors, ignored, self.height / 2)
 
 
 def placement(box: tuple[np.ndarray, float, float], centre: np.ndarray, size: float, angle: float, mirror: bool) -> np.ndarray:

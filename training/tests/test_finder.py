@@ -12,7 +12,7 @@ from training import centers_codec as codec
 from training.config import Config
 from training.crops import region_of
 from training.evaluation_scenes import ignored_boxes, write_evaluation_scenes
-from training.finder_samples import FaceFinderSamples, PersonFinderSamples, blob, made_strange
+from training.finder_samples import FaceFinderSamples, PersonFinderSamples, blob, made_strange, person_subject
 from training.finder_validation import choose_threshold, match
 from training.graph import GraphConfig
 from training.images import LabelledImages, Mixture
@@ -33,9 +33,9 @@ def logits_of(targets: dict[str, np.ndarray]) -> np.ndarray:
 
 def test_decoding_encoded_subjects_gives_them_back():
     subjects = np.array([[30.5, 41.2, 22.0, 0.4], [90.0, 100.0, 60.0, -1.0], [3.0, 120.0, 8.0, 2.5]])
-    found = codec.decode(logits_of(codec.encode(subjects, NOTHING, 6)), 0.9)
+    found = codec.decode(logits_of(codec.encode(subjects, subjects[:, :2], NOTHING, 6)), 0.9)
     assert np.allclose(found[np.argsort(found[:, 0])][:, :4], subjects[np.argsort(subjects[:, 0])], atol=1e-4)
-    flat = codec.decode(logits_of(codec.encode(subjects, NOTHING, 4)), 0.9)
+    flat = codec.decode(logits_of(codec.encode(subjects, subjects[:, :2], NOTHING, 4)), 0.9)
     assert len(flat) == 3 and (flat[:, 3] == 0).all()
 
 
@@ -55,7 +55,7 @@ def test_decoding_follows_the_contract():
 def test_targets_have_one_centre_and_forget_ignored_cells():
     ignored = NOTHING.copy()
     ignored[:, :16] = True
-    targets = codec.encode(np.array([[42.0, 66.0, 16.0, 0.0]]), ignored, 6)
+    targets = codec.encode(np.array([[42.0, 66.0, 16.0, 0.0]]), np.array([[42.0, 66.0]]), ignored, 6)
     assert (targets["heat"] == 1).sum() == 1 and targets["heat"][16, 10] == 1
     assert np.isclose(targets["heat"][16, 11], np.exp(-1 / (2 * 0.6**2)))  # at least 0.6 cells, a tenth of 4 is less
     assert targets["weight"][16, 10] == 1 and targets["weight"][5, 3] == 0 and targets["weight"][5, 20] == 1
@@ -64,8 +64,25 @@ def test_targets_have_one_centre_and_forget_ignored_cells():
     # exp(-1 / 0.72) = 0.25 beside the centre is above NEAR, exp(-2 / 0.72) is not. A subject of 64 px is uncertain by 1.6 cells: what
     # is up to 2.87 cells away is near.
     assert (targets["positive"] > 0).sum() == 5
-    wide = codec.encode(np.array([[66.0, 66.0, 64.0, 0.0]]), NOTHING, 6)["positive"]
+    wide = codec.encode(np.array([[66.0, 66.0, 64.0, 0.0]]), np.array([[66.0, 66.0]]), NOTHING, 6)["positive"]
     assert (wide > 0).sum() == 25 and np.isclose(wide[16, 18], np.exp(-4 / (2 * 1.6**2)))
+
+
+def test_a_subject_is_known_by_its_anchor_and_has_its_own_centre():
+    subjects, anchors = np.array([[60.0, 80.0, 64.0, 0.0]]), np.array([[50.0, 42.0]])
+    targets = codec.encode(subjects, anchors, NOTHING, 4)
+    assert targets["heat"][10, 12] == 1 and (targets["heat"] == 1).sum() == 1
+    assert targets["values"][1:, 10, 12].tolist() == [15 - 12.5, 20 - 10.5]
+    assert np.allclose(codec.decode(logits_of(targets), 0.9)[:, :4], subjects, atol=1e-4)
+
+
+def test_loss_of_places_is_relative_to_large_sizes():
+    heat, weight = torch.zeros(1, 1, 1), torch.zeros(1, 1, 1)
+    positive, output = torch.ones(1, 1, 1), torch.zeros(1, 4, 1, 1)
+    for size, share in ((64.0, 0.25), (16.0, 1.0), (8.0, 1.0)):
+        values = torch.tensor([np.log(size / 16), 3.0, -2.0]).float().view(1, 3, 1, 1)
+        output[0, 1] = values[0, 0]
+        assert np.isclose(float(centers_loss(output, heat, weight, values, positive)), 5 * share)
 
 
 def test_loss_of_an_undecided_output():
@@ -146,6 +163,18 @@ def test_ignored_cells_are_boxes_in_pixels():
     assert sorted(ignored_boxes(cells)) == [[8, 4, 16, 8], [28, 24, 4, 4]]
 
 
+def test_plain_frames_hold_their_subjects_whole_and_apart(monkeypatch):
+    monkeypatch.setattr(FaceFinderSamples, "_filled", lambda *_: None)
+    samples = FaceFinderSamples(faces(), BACKGROUNDS, finder_config("face-finder"), 0, 40)
+    samples.strange, samples.plain = 0.0, True
+    frames = [samples.frame(i) for i in range(40)]
+    assert sum(len(frame.subjects) for frame in frames) > 40
+    for frame in frames:
+        for k, (x, y, size, _) in enumerate(frame.subjects):
+            assert abs(y - 64) <= (frame.height - size) / 2 + 1
+            assert all(np.hypot(x - o[0], y - o[1]) > 0.59 * (size + o[2]) for o in frame.subjects[:k])
+
+
 @pytest.mark.parametrize("mirror", [False, True])
 def test_a_pasted_face_is_found_where_it_was_put(mirror):
     data = faces().sets[0]
@@ -185,6 +214,28 @@ def test_a_person_cut_by_the_frame_has_the_box_of_the_joints_inside():
     top = scene.corner[1] + scene.height - 60
     scene.paste(person, np.array([[1.0, 0, 100], [0, 1, top]]))
     assert np.allclose(scene.placed[0].centre, [120, top + 30]) and np.isclose(scene.placed[0].size, 40)
+
+
+def test_a_person_whose_anchor_is_not_in_the_frame_is_ignored():
+    points = np.array([[10.0, 10], [30, 10], [10, 50], [30, 50], [20, 90]])
+    for above, found in ((0, 1), (30, 0)):
+        scene = Scene(128, np.random.default_rng(0))
+        person = Subject(np.zeros((100, 40, 3), np.uint8), np.ones((100, 40), np.float32), points, anchor=np.array([20.0, 20]))
+        scene.paste(person, np.array([[1.0, 0, 100], [0, 1, scene.corner[1] - above]]))
+        frame = scene.finish(32)
+        assert len(frame.subjects) == len(frame.anchors) == found and frame.ignored.any() == (found == 0)
+        if found:
+            assert np.allclose(frame.anchors, [[60, (scene.corner[1] + 20) / 2]])
+
+
+def test_people_are_known_by_their_thorax():
+    image, points = np.zeros((1, 100, 100, 3), np.uint8), np.random.default_rng(0).uniform(10, 90, (1, 16, 2)).astype(np.float32)
+    for thorax in (True, False):
+        present = np.ones((1, 16), bool)
+        present[0, 7] = thorax
+        data = LabelledImages(list(image), points, present.astype(np.float32), present, np.ones(1), {})
+        subject = person_subject(data, 0, np.random.default_rng(0))
+        assert subject.vague == (not thorax) and np.allclose(subject.anchor, points[0, 7])
 
 
 def test_matching_wants_the_place_and_the_size():
