@@ -7,7 +7,7 @@ import { findInStill, findSubjects, type FinderContext, type InferFinder } from 
 import { locateLandmarks, type Infer, type Located } from './locate';
 import { OneEuroFilter } from './one_euro_filter';
 import type { FinderModel, LandmarkModel } from './pack_models';
-import type { FrameSize } from './roi';
+import { coveredShare, type FrameSize } from './roi';
 import { isSameSubject } from './same_subject';
 import type { Task } from './tasks';
 import {
@@ -41,6 +41,9 @@ export interface PipelineOptions {
   readonly minTrackingConfidence: number | null;
   readonly smoothing: boolean;
 }
+
+/** A doubtful subject is part of another find whose region covers its own by this share. */
+const PART_SHARE = 0.8;
 
 interface FollowedSubject {
   readonly id: number;
@@ -88,7 +91,8 @@ export class LandmarkPipeline {
 
   /**
    * The next frame of a stream. A followed subject costs one inference; missing ones are looked for in every frame while none is
-   * followed, at once when one was lost, and else at intervals. If a network throws, the stream stays as it was before the call.
+   * followed, at once when one was lost, and else at intervals, as are those whose score is doubtful: a region can rest on a part
+   * of its subject, as of a person who was found while walking in. If a network throws, the stream stays as it was before the call.
    */
   async detectInStream(
     streamId: number,
@@ -119,10 +123,18 @@ export class LandmarkPipeline {
       }
     } else {
       const sinceMs = timestampMs - lastSearchMs;
+      const isSure = ({ located }: FollowedSubject): boolean =>
+        located.score >= this.#sureScore(options);
+      const doubtful = followed.filter((subject) => !isSure(subject));
+      const { findIntervalMs, reviewIntervalMs } = this.#task;
       // Time that runs backwards is a video that begins anew.
-      const isDue = sinceMs >= this.#task.findIntervalMs || sinceMs < 0;
-      if (missing > 0 && (followed.length === 0 || hasLost || isDue)) {
-        found = await findSubjects(context, known, missing);
+      const isDue =
+        sinceMs >= (doubtful.length > 0 ? reviewIntervalMs : findIntervalMs) || sinceMs < 0;
+      const wanted = missing + doubtful.length;
+      if (wanted > 0 && (followed.length === 0 || hasLost || isDue)) {
+        const sure = followed.filter(isSure).map(({ located }) => located);
+        found = await findSubjects(context, sure, wanted);
+        found = this.#review(followed, found, options, frame).slice(0, missing);
         lastSearchMs = timestampMs;
       }
     }
@@ -173,6 +185,42 @@ export class LandmarkPipeline {
       if (located.score >= minScore && !isTaken) followed.push({ ...subject, located });
     }
     return followed;
+  }
+
+  /** Score from which a subject is beyond doubt: half way from barely present to certain. */
+  #sureScore({ minPresenceConfidence }: PipelineOptions): number {
+    return (1 + (minPresenceConfidence ?? this.#model.roi.presence)) / 2;
+  }
+
+  /**
+   * Lets what was found anew take the place of doubtful `followed` subjects (changed in place) where it is the same subject, or holds
+   * it as a part, with a better score; returns the rest of `found`.
+   */
+  #review(
+    followed: FollowedSubject[],
+    found: readonly Located[],
+    options: PipelineOptions,
+    frame: FrameSize,
+  ): Located[] {
+    const { landmark = 0 } = this.#model.roi;
+    const isSame = (a: Located, b: Located): boolean =>
+      isSameSubject(a, b, frame, this.#task, landmark);
+    const isPart = (part: Located, whole: Located): boolean =>
+      coveredShare(part.next, whole.next, frame) >= PART_SHARE;
+    const sureScore = this.#sureScore(options);
+    let rest = [...found];
+    for (const belongs of [isSame, isPart]) {
+      for (const [index, subject] of followed.entries()) {
+        if (subject.located.score >= sureScore) continue;
+        const better = rest.find((located) => belongs(subject.located, located));
+        if (better === undefined) continue;
+        rest = rest.filter((located) => located !== better);
+        if (better.score <= subject.located.score) continue;
+        const filter = new OneEuroFilter(this.#task.smoothing);
+        followed[index] = { ...subject, filter, located: better };
+      }
+    }
+    return rest;
   }
 
   #finderContext(

@@ -25,6 +25,8 @@ export interface Task {
   readonly trackingShare: number;
   /** The finder looks for missing subjects this often while others are followed; in every frame while none is. */
   readonly findIntervalMs: number;
+  /** And this often while one that is followed has a doubtful score. */
+  readonly reviewIntervalMs: number;
   /** Lengths are in sides of the region, so that near and far subjects are smoothed alike. */
   readonly smoothing: OneEuroConstants;
 }
@@ -47,6 +49,7 @@ export const TASKS = {
     sameCoveredShare: 0.5,
     trackingShare: 0.8,
     findIntervalMs: 500,
+    reviewIntervalMs: 150,
     smoothing: SMOOTHING,
   },
   pose: {
@@ -62,6 +65,7 @@ export const TASKS = {
     sameCoveredShare: null,
     trackingShare: 0.8,
     findIntervalMs: 500,
+    reviewIntervalMs: 150,
     smoothing: SMOOTHING,
   },
 } as const satisfies Record<string, Task>;

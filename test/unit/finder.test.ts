@@ -217,6 +217,34 @@ describe('a stream with a finder', () => {
     expect((await next({ minPresenceConfidence: 0.5 })).ids).toEqual([]);
   });
 
+  it('sees doubtful faces anew at short intervals, and lets the whole take the place of a part', async () => {
+    const part: FakeFace = { x: 300, y: 200, size: 60, clarity: 0.6 };
+    const whole: FakeFace = { x: 300, y: 215, size: 130 };
+    const { state, next } = setUp([part]);
+    expect((await next()).subjects[0]?.score).toBeCloseTo(0.6, 1);
+    state.scene = [part, whole];
+    expect(await next()).toMatchObject({ ids: [0], runs: { landmarks: 1, finder: 0 } });
+    const { ids, subjects, runs } = await next();
+    expect({ ids, finder: runs.finder }).toEqual({ ids: [0], finder: 1 });
+    expect(subjects[0]?.score).toBeGreaterThan(0.99);
+    expect((subjects[0]?.landmarks[1]?.x ?? 0) * 640).toBeCloseTo(365, 0);
+    for (let i = 0; i < 6; i += 1) {
+      expect(await next()).toMatchObject({ ids: [0], runs: { landmarks: 1, finder: 0 } });
+    }
+  });
+
+  it('keeps doubtful faces that look no better anew, and gives none twice', async () => {
+    const { next } = setUp([{ ...left, clarity: 0.6 }, right]);
+    const first = await next({ maxSubjects: 3 });
+    for (let i = 0; i < 6; i += 1) {
+      const { ids, runs } = await next({ maxSubjects: 3 });
+      expect(ids).toEqual(first.ids);
+      // The finder's view of the doubtful face is read, that of the other is not.
+      expect(runs.finder).toBe(i % 2);
+      expect(runs.landmarks).toBeGreaterThanOrEqual(2);
+    }
+  });
+
   it('looks anew when time runs backwards', async () => {
     const { next } = setUp([left]);
     await next({ maxSubjects: 2 }, 10_000);

@@ -55,8 +55,7 @@ afterEach(() => {
   film.close();
 });
 
-// people_01, walking in behind the desk at 50 px a frame, loses its head for some frames (models/pose.md).
-test.each(['people_02', 'people_03', 'people_05'])(
+test.each(['people_01', 'people_02', 'people_03', 'people_05'])(
   'a person who walks in, sits down and leaves: %s',
   async (name) => {
     const show = async (scene: Scene): Promise<DetectedSubject[]> =>
@@ -67,7 +66,7 @@ test.each(['people_02', 'people_03', 'people_05'])(
     let left = 600;
     for (; left >= IN_VIEW; left -= 50) await show({ left });
     const [person] = await show({ left });
-    expect(person?.score).toBeGreaterThan(0.7);
+    expect(person).toBeDefined();
 
     const follow = async (scene: { left: number; top: number }): Promise<void> => {
       const [followed] = await show(scene);
@@ -75,6 +74,9 @@ test.each(['people_02', 'people_03', 'people_05'])(
       expect(followed && offset(followed, scene.left, scene.top)).toBeLessThan(TOLERANCE);
     };
     for (; left > REST; left -= 50) await follow({ left, top: STANDING });
+    // Whoever was found while half in the picture has been seen anew by now.
+    const [standing] = await show({ left: REST });
+    expect(standing?.score).toBeGreaterThan(0.8);
     for (let top = STANDING; top < SITTING; top += 20) await follow({ left: REST, top });
     for (let frame = 0; frame < 3; frame++) await follow({ left: REST, top: SITTING });
 
