@@ -4,7 +4,7 @@
  */
 import type { DetectedSubject, NormalizedLandmark } from '../protocol/result';
 import { findInStill, findSubjects, type FinderContext, type InferFinder } from './finder';
-import { locateLandmarks, type Infer, type Located } from './locate';
+import { locateLandmarks, sureScore, type Infer, type Located } from './locate';
 import { OneEuroFilter } from './one_euro_filter';
 import type { FinderModel, LandmarkModel } from './pack_models';
 import { coveredShare, type FrameSize } from './roi';
@@ -107,7 +107,6 @@ export class LandmarkPipeline {
 
     const missing = options.maxSubjects - followed.length;
     const hasLost = followed.length < stream.followed.length;
-    const known = followed.map(({ located }) => located);
     const context = this.#finderContext(frame, networks, options);
     let found: Located[] = [];
     if (context === null) {
@@ -116,25 +115,24 @@ export class LandmarkPipeline {
         const searched = await this.#searchOn(
           searchPosition,
           this.#searchContext(frame, networks, options),
-          known,
+          followed.map(({ located }) => located),
           missing,
         );
         ({ found, searchPosition } = searched);
       }
     } else {
       const sinceMs = timestampMs - lastSearchMs;
-      const isSure = ({ located }: FollowedSubject): boolean =>
-        located.score >= this.#sureScore(options);
-      const doubtful = followed.filter((subject) => !isSure(subject));
+      const sure = followed.filter((subject) => !isDoubtful(subject, context));
+      const doubtfulCount = followed.length - sure.length;
       const { findIntervalMs, reviewIntervalMs } = this.#task;
       // Time that runs backwards is a video that begins anew.
       const isDue =
-        sinceMs >= (doubtful.length > 0 ? reviewIntervalMs : findIntervalMs) || sinceMs < 0;
-      const wanted = missing + doubtful.length;
+        sinceMs >= (doubtfulCount > 0 ? reviewIntervalMs : findIntervalMs) || sinceMs < 0;
+      const wanted = missing + doubtfulCount;
       if (wanted > 0 && (followed.length === 0 || hasLost || isDue)) {
-        const sure = followed.filter(isSure).map(({ located }) => located);
-        found = await findSubjects(context, sure, wanted);
-        found = this.#review(followed, found, options, frame).slice(0, missing);
+        const known = sure.map(({ located }) => located);
+        const seen = await findSubjects(context, known, wanted);
+        found = review(followed, seen, context).slice(0, missing);
         lastSearchMs = timestampMs;
       }
     }
@@ -185,42 +183,6 @@ export class LandmarkPipeline {
       if (located.score >= minScore && !isTaken) followed.push({ ...subject, located });
     }
     return followed;
-  }
-
-  /** Score from which a subject is beyond doubt: half way from barely present to certain. */
-  #sureScore({ minPresenceConfidence }: PipelineOptions): number {
-    return (1 + (minPresenceConfidence ?? this.#model.roi.presence)) / 2;
-  }
-
-  /**
-   * Lets what was found anew take the place of doubtful `followed` subjects (changed in place) where it is the same subject, or holds
-   * it as a part, with a better score; returns the rest of `found`.
-   */
-  #review(
-    followed: FollowedSubject[],
-    found: readonly Located[],
-    options: PipelineOptions,
-    frame: FrameSize,
-  ): Located[] {
-    const { landmark = 0 } = this.#model.roi;
-    const isSame = (a: Located, b: Located): boolean =>
-      isSameSubject(a, b, frame, this.#task, landmark);
-    const isPart = (part: Located, whole: Located): boolean =>
-      coveredShare(part.next, whole.next, frame) >= PART_SHARE;
-    const sureScore = this.#sureScore(options);
-    let rest = [...found];
-    for (const belongs of [isSame, isPart]) {
-      for (const [index, subject] of followed.entries()) {
-        if (subject.located.score >= sureScore) continue;
-        const better = rest.find((located) => belongs(subject.located, located));
-        if (better === undefined) continue;
-        rest = rest.filter((located) => located !== better);
-        if (better.score <= subject.located.score) continue;
-        const filter = new OneEuroFilter(this.#task.smoothing);
-        followed[index] = { ...subject, filter, located: better };
-      }
-    }
-    return rest;
   }
 
   #finderContext(
@@ -293,6 +255,38 @@ export class LandmarkPipeline {
     });
     return { id, score: located.score, landmarks, roi: located.roi };
   }
+}
+
+function isDoubtful({ located }: FollowedSubject, { minScore }: FinderContext): boolean {
+  return located.score < sureScore(minScore);
+}
+
+/**
+ * Lets what was `seen` anew take the place of doubtful `followed` subjects (changed in place) where it is the same subject, or holds it
+ * as a part, with a better score; returns the rest of it.
+ */
+function review(
+  followed: FollowedSubject[],
+  seen: readonly Located[],
+  context: FinderContext,
+): Located[] {
+  const { frame, task, model } = context;
+  const isSame = (a: Located, b: Located): boolean =>
+    isSameSubject(a, b, frame, task, model.roi.landmark ?? 0);
+  const isPart = (part: Located, whole: Located): boolean =>
+    coveredShare(part.next, whole.next, frame) >= PART_SHARE;
+  let rest = [...seen];
+  for (const belongs of [isSame, isPart]) {
+    for (const [index, subject] of followed.entries()) {
+      if (!isDoubtful(subject, context)) continue;
+      const anew = rest.find((located) => belongs(subject.located, located));
+      if (anew === undefined) continue;
+      rest = rest.filter((located) => located !== anew);
+      if (anew.score <= subject.located.score) continue;
+      followed[index] = { ...subject, filter: new OneEuroFilter(task.smoothing), located: anew };
+    }
+  }
+  return rest;
 }
 
 function smooth(

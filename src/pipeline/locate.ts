@@ -30,6 +30,11 @@ export interface Located {
   readonly next: RegionOfInterest;
 }
 
+/** Score from which a subject is beyond doubt: half way from barely present, `minScore`, to certain. */
+export function sureScore(minScore: number): number {
+  return (1 + minScore) / 2;
+}
+
 /** Shift, growth and turn of a region below which another reading changes next to nothing. */
 const SETTLED_SHARE = 0.08;
 

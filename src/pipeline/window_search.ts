@@ -3,7 +3,7 @@
  * by their own landmarks, one result per subject. Stands in for a finder network. Knows no time and no identities.
  */
 import type { RegionOfInterest } from '../protocol/result';
-import { locateLandmarks, locateUntilSettled, type Infer, type Located } from './locate';
+import { locateLandmarks, locateUntilSettled, sureScore, type Infer, type Located } from './locate';
 import type { LandmarkModel } from './pack_models';
 import { centerDistance, coveredShare, roiFromBox, type FrameSize } from './roi';
 
@@ -131,15 +131,14 @@ export async function searchWindows(
 
 /** Searches all windows of one frame, size by size, until `wanted` subjects are found beyond doubt; best first. */
 export async function searchFrame(context: SearchContext, wanted: number): Promise<Located[]> {
-  // Half way from barely present to certain.
-  const sureScore = (1 + context.minScore) / 2;
+  const isSure = ({ score }: Located): boolean => score >= sureScore(context.minScore);
   let found: Located[] = [];
   for (const windows of searchLevels(context.frame, context.sides)) {
     // Doubtful finds do not hide what smaller windows may find better in their place.
-    const known = found.filter(({ score }) => score >= sureScore).map(({ next }) => next);
+    const known = found.filter(isSure).map(({ next }) => next);
     const more = await searchWindows(windows, context, known, wanted - known.length, () => true);
     found = bestPerSubject([...found, ...more.found], context).slice(0, wanted);
-    if (found.length === wanted && found.every(({ score }) => score >= sureScore)) break;
+    if (found.length === wanted && found.every(isSure)) break;
   }
   return found;
 }
