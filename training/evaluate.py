@@ -9,31 +9,54 @@ from __future__ import annotations
 import argparse
 import json
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from training.checkpoints import weights_of
+from training.config import Config
 from training.configs import load_config
 from training.graph import build_graph
 from training.images import parse_source
+from training.landmark_sets import LANDMARK_SETS
 from training.model import GraphModule
 from training.tasks import TASKS
 
 
-@torch.no_grad()
-def predict(model: GraphModule, images: np.ndarray, config, batch: int = 50) -> list:
-    """What the task's codec decodes from the last head for images uint8 [n, 3, S, S], in evaluation mode; one item per image."""
-    model.eval()
-    device = next(model.parameters()).device
+def decode_all(logits_of: Callable[[np.ndarray], Tensor], images: np.ndarray, config: Config, batch: int = 50) -> list:
+    """What the task's codec decodes from `logits_of(images)` for images uint8 [n, 3, S, S]; one item per image.
+
+    A `mirrored` configuration reads each image and its mirror image, and the means of both count (src/pipeline/locate.ts).
+    """
     found = []
     for i in range(0, len(images), batch):
-        logits = model(torch.from_numpy(images[i : i + batch]).to(device))[-1]
-        found += TASKS[config.task].decode(logits.double().cpu(), config)
+        part = images[i : i + batch]
+        read = TASKS[config.task].decode(logits_of(part), config)
+        if config.mirrored:
+            mirrored = TASKS[config.task].decode(logits_of(np.ascontiguousarray(part[..., ::-1])), config)
+            read = [_mean(own, other, config) for own, other in zip(read, mirrored, strict=True)]
+        found += read
     return found
 
 
-def evaluate(model: GraphModule, validations: dict, config) -> dict:
+def _mean(own: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray], config: Config) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of the positions [J, 2] and scores [J] of a crop and of its mirror image, as of the crop."""
+    (points, scores), mirror = own, list(LANDMARK_SETS[config.task].mirror)
+    back = other[0][mirror] * [-1, 1] + [config.graph.input_size, 0]
+    return (points + back) / 2, (scores + other[1][mirror]) / 2
+
+
+@torch.no_grad()
+def predict(model: GraphModule, images: np.ndarray, config: Config) -> list:
+    """What is decoded from the last head of the float network, in evaluation mode."""
+    model.eval()
+    device = next(model.parameters()).device
+    return decode_all(lambda part: model(torch.from_numpy(part).to(device))[-1].double().cpu(), images, config)
+
+
+def evaluate(model: GraphModule, validations: dict, config: Config) -> dict:
     """Figures of the first validation set, and those of further ones under their names."""
     results = {name: v.figures(predict(model, v.images, config)) for name, v in validations.items()}
     first, *others = results

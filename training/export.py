@@ -19,7 +19,7 @@ import torch
 from training.checkpoints import weights_of
 from training.config import Config
 from training.configs import load_config
-from training.evaluate import predict
+from training.evaluate import decode_all, predict
 from training.graph import build_graph, count
 from training.images import Source, parse_source
 from training.integer import IntegerNetwork, integer_network
@@ -53,14 +53,14 @@ def load_master(path: pathlib.Path, config: Config) -> GraphModule:
     return model.eval()
 
 
-def predict_integer(network: IntegerNetwork, images: np.ndarray, config: Config, batch: int = 50) -> list:
-    """What the task's codec decodes from the integer network for images uint8 [n, 3, S, S]; one item per image."""
-    found = []
-    for i in range(0, len(images), batch):
-        heatmaps = network.heatmaps(np.ascontiguousarray(images[i : i + batch].transpose(0, 2, 3, 1)))
-        logits = torch.from_numpy(heatmaps.transpose(0, 3, 1, 2).astype(np.float64)) * network.scale
-        found += TASKS[config.task].decode(logits, config)
-    return found
+def predict_integer(network: IntegerNetwork, images: np.ndarray, config: Config) -> list:
+    """What is decoded from the integer network."""
+
+    def logits_of(part: np.ndarray) -> torch.Tensor:
+        heatmaps = network.heatmaps(np.ascontiguousarray(part.transpose(0, 2, 3, 1)))
+        return torch.from_numpy(heatmaps.transpose(0, 3, 1, 2).astype(np.float64)) * network.scale
+
+    return decode_all(logits_of, images, config)
 
 
 def validate(

@@ -12,9 +12,11 @@ from safetensors.numpy import load as load_safetensors
 
 from training.config import Config
 from training.configs import load_config
-from training.export import load_master, manifest_of, save_master, validate
+from training.evaluate import predict
+from training.export import load_master, manifest_of, predict_integer, save_master, validate
 from training.graph import GraphConfig, build_graph, count
 from training.integer import integer_network, smallest_shift
+from training.landmark_sets import LANDMARK_SETS
 from training.landmark_validation import FaceValidation
 from training.model import GraphModule, key
 from training.pack import encode_weights, golden_image, heatmap_hash, pack_bytes, pack_tensors, read_safetensors
@@ -188,3 +190,17 @@ def test_shift_of_8_bit_weights_follows_from_the_sums_of_their_filters():
     weight[1, 0, 0] = [-127, -127, -127, -127]  # 508 * 127 = 64516, + 1 >> 1 = 32258
     assert smallest_shift(weight, 127) == 1
     assert smallest_shift(weight, 255) == 2
+
+
+def test_a_mirrored_configuration_reads_an_image_and_its_mirror_image_alike(model):
+    config = dataclasses.replace(CONFIG, mirrored=True)
+    images = np.random.default_rng(3).integers(0, 256, (2, 3, 64, 64), dtype=np.uint8)
+    mirrored = np.ascontiguousarray(images[..., ::-1])
+    swap = list(LANDMARK_SETS["face"].mirror)
+    network = integer_network(model)
+    for read in (lambda i, c: predict(model, i, c), lambda i, c: predict_integer(network, i, c)):
+        for own, other in zip(read(images, config), read(mirrored, config), strict=True):
+            assert np.allclose(own[0], [64, 0] + [-1, 1] * other[0][swap])
+            assert np.allclose(own[1], other[1][swap])
+        once, twice = (read(images, c)[0][0] for c in (CONFIG, config))
+        assert not np.allclose(once, twice)
