@@ -90,7 +90,10 @@ class FinderSamples(torch.utils.data.Dataset):
             box = region_of(subject.points, 1.0, subject.upright)
         frame = np.array([scene.width, scene.height])
         for _ in range(6):
-            reach = -0.5 * size if self.plain else 0.5 * size if rng.random() < 0.2 else -0.4 * size
+            if self.plain:
+                reach = -0.5 * size
+            else:
+                reach = 0.5 * size if rng.random() < 0.2 else -0.4 * size
             centre = scene.corner + rng.uniform(np.minimum(-reach, frame / 2), np.maximum(frame + reach, frame / 2))
             matrix = placement(box, centre, size, angle, mirror)
             if subject.grounded:
