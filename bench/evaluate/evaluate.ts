@@ -28,10 +28,9 @@ import {
 } from './dataset';
 import {
   correctJoints,
-  falseAlarms,
+  countFinds,
   figuresOf,
   judgedLandmarks,
-  matchFinds,
   normalizedError,
   reliabilityOf,
   type ErrorFigures,
@@ -236,8 +235,7 @@ async function findIn(row: FinderRow, find: FindSubjects): Promise<Prediction> {
     score: finds[0]?.score ?? 0,
     finds: finds.map(({ x, y, size, score }) => [x, y, size, score] as const),
     subjects: boxes.length,
-    hits: matchFinds(finds, boxes),
-    alarms: falseAlarms(finds, boxes, ignored),
+    ...countFinds(finds, boxes, ignored),
     isEmpty: subjects.length === 0,
   };
 }

@@ -115,45 +115,46 @@ interface Place {
   readonly size: number;
 }
 
-/** Finds, best first, each matched to the nearest box that is free and that it hits; the number of boxes hit. */
-export function matchFinds(finds: readonly Place[], boxes: readonly Box[]): number {
-  return matches(finds, boxes).filter((box) => box !== null).length;
+/** What of an image's finds is right. */
+export interface FindCount {
+  /** Boxes that a find hits. */
+  readonly hits: number;
+  /** Finds that hit no box and whose center lies in none of the ignored ones. */
+  readonly alarms: number;
 }
 
-/** Finds that hit no box and whose center lies in none of the `ignored` ones. */
-export function falseAlarms(
+/** Matches each of the finds, best first, with the nearest box that is free and that it hits. */
+export function countFinds(
   finds: readonly Place[],
   boxes: readonly Box[],
   ignored: readonly Box[],
-): number {
-  const hit = matches(finds, boxes);
-  const isIgnored = ({ x, y }: Place): boolean =>
-    ignored.some(
-      (box) => x >= box.x && x <= box.x + box.width && y >= box.y && y <= box.y + box.height,
-    );
-  return finds.filter((find, index) => hit[index] === null && !isIgnored(find)).length;
+): FindCount {
+  const free = new Set(boxes);
+  let alarms = 0;
+  for (const find of finds) {
+    const hit = nearestHit(find, free);
+    if (hit !== null) free.delete(hit);
+    else if (!ignored.some((box) => isInside(find, box))) alarms++;
+  }
+  return { hits: boxes.length - free.size, alarms };
 }
 
-/** The box that each find hits, or null. */
-function matches(finds: readonly Place[], boxes: readonly Box[]): readonly (Box | null)[] {
-  const free = new Set(boxes);
-  return finds.map((find) => {
-    const [nearest = null] = [...free]
-      .map((box) => {
-        const side = Math.max(box.width, box.height);
-        const distance = Math.hypot(
-          find.x - box.x - box.width / 2,
-          find.y - box.y - box.height / 2,
-        );
-        const factor = Math.max(find.size / side, side / find.size);
-        return { box, distance, isHit: distance < FIND_DISTANCE * side && factor < FIND_FACTOR };
-      })
-      .filter(({ isHit }) => isHit)
-      .sort((a, b) => a.distance - b.distance)
-      .map(({ box }) => box);
-    if (nearest !== null) free.delete(nearest);
-    return nearest;
-  });
+function nearestHit(find: Place, boxes: Iterable<Box>): Box | null {
+  const [nearest = null] = [...boxes]
+    .map((box) => {
+      const side = Math.max(box.width, box.height);
+      const distance = Math.hypot(find.x - box.x - box.width / 2, find.y - box.y - box.height / 2);
+      const factor = Math.max(find.size / side, side / find.size);
+      return { box, distance, isHit: distance < FIND_DISTANCE * side && factor < FIND_FACTOR };
+    })
+    .filter(({ isHit }) => isHit)
+    .sort((a, b) => a.distance - b.distance)
+    .map(({ box }) => box);
+  return nearest;
+}
+
+function isInside({ x, y }: Point, box: Box): boolean {
+  return x >= box.x && x <= box.x + box.width && y >= box.y && y <= box.y + box.height;
 }
 
 function distancesOf(predicted: readonly Point[], truth: readonly Label[]): number[] {

@@ -2,10 +2,9 @@
 import { expect, test } from 'vitest';
 import {
   correctJoints,
-  falseAlarms,
+  countFinds,
   figuresOf,
   judgedLandmarks,
-  matchFinds,
   normalizedError,
   reliabilityOf,
 } from '../../bench/evaluate/metrics';
@@ -73,16 +72,16 @@ test('reliabilityOf compares scores with what came out, range by range', () => {
   expect(reliabilityOf([]).calibrationError).toBeNaN();
 });
 
-test('matchFinds takes each box once, by distance and size', () => {
+test('countFinds takes each box once, by distance and size', () => {
   const box = { x: 100, y: 100, width: 50, height: 100 };
   const other = { x: 300, y: 100, width: 100, height: 50 };
   // The center of the box is (125, 150): 0.3 of 100 is 30 away, 1.6 times 100 is 160.
-  expect(matchFinds([{ x: 125, y: 179, size: 159 }], [box, other])).toBe(1);
-  expect(matchFinds([{ x: 125, y: 181, size: 100 }], [box, other])).toBe(0);
-  expect(matchFinds([{ x: 125, y: 150, size: 161 }], [box, other])).toBe(0);
-  expect(matchFinds([{ x: 125, y: 150, size: 62 }], [box, other])).toBe(0);
+  expect(countFinds([{ x: 125, y: 179, size: 159 }], [box, other], []).hits).toBe(1);
+  expect(countFinds([{ x: 125, y: 181, size: 100 }], [box, other], []).hits).toBe(0);
+  expect(countFinds([{ x: 125, y: 150, size: 161 }], [box, other], []).hits).toBe(0);
+  expect(countFinds([{ x: 125, y: 150, size: 62 }], [box, other], []).hits).toBe(0);
   const twice = { x: 125, y: 150, size: 100 };
-  expect(matchFinds([twice, twice, { x: 350, y: 125, size: 90 }], [box, other])).toBe(2);
+  expect(countFinds([twice, twice, { x: 350, y: 125, size: 90 }], [box, other], []).hits).toBe(2);
 });
 
 test('falseAlarms are finds that hit nothing and lie where somebody has looked', () => {
@@ -91,7 +90,7 @@ test('falseAlarms are finds that hit nothing and lie where somebody has looked',
   const hit = { x: 150, y: 150, size: 100 };
   const vague = { x: 339, y: 19, size: 500 };
   const beside = { x: 341, y: 19, size: 20 };
-  expect(falseAlarms([hit, vague, beside], [box], [ignored])).toBe(1);
-  expect(falseAlarms([hit, hit], [box], [ignored])).toBe(1);
-  expect(falseAlarms([], [box], [])).toBe(0);
+  expect(countFinds([hit, vague, beside], [box], [ignored]).alarms).toBe(1);
+  expect(countFinds([hit, hit], [box], [ignored]).alarms).toBe(1);
+  expect(countFinds([], [box], []).alarms).toBe(0);
 });
