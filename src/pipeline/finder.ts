@@ -117,7 +117,7 @@ async function readFinds(
   let readings = wanted + SPARE_READINGS;
   // Finds that led nowhere count too: their neighbors would lead to the same place.
   const seen = known.map(({ next }) => next);
-  for (const { region } of finds) {
+  for (const { region, score } of finds) {
     if (found.length === wanted || readings === 0) break;
     if (seen.some((other) => isNear(other, region))) continue;
     readings -= 1;
@@ -136,9 +136,15 @@ async function readFinds(
     const isKnown = [...known, ...found].some((other) =>
       isSameSubject(other, refined, frame, task, model.roi.landmark ?? 0),
     );
-    if (refined.score < minScore || isKnown) continue;
+    if (refined.score < neededScore(score, context) || isKnown) continue;
     found.push(refined);
     seen.push(refined.next);
   }
   return found.sort((a, b) => b.score - a.score);
+}
+
+/** Landmark score that makes a find a subject: what the finder is less sure of must be read the more clearly. */
+function neededScore(finderScore: number, { minScore, task }: FinderContext): number {
+  const doubt = Math.max(0, 1 - finderScore / task.sureFindScore);
+  return minScore + (1 - minScore) * doubt;
 }

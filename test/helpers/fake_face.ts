@@ -16,6 +16,8 @@ export interface FakeFace {
   readonly angleRad?: number;
   /** Largest score that a region can give it, 0..1; default 1. */
   readonly clarity?: number;
+  /** Score that a finder gives it, 0..1; default 0.95. */
+  readonly findScore?: number;
 }
 
 export const FAKE_MODEL: LandmarkModel = {

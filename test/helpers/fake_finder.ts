@@ -18,7 +18,7 @@ export const FAKE_FINDER: FinderModel = {
 const SMALLEST_PIXELS = 8;
 const CELLS = 32;
 
-/** What the finder answers for an unrotated region of a frame with these faces; a score of 0.95 for each. */
+/** What the finder answers for an unrotated region of a frame with these faces. */
 export function fakeFinds(
   region: RegionOfInterest,
   frame: FrameSize,
@@ -28,14 +28,14 @@ export function fakeFinds(
   const toInput = FAKE_FINDER.cropSize / region.sizePixels;
   const data = new Int16Array(CELLS * CELLS * 6);
   for (let i = 0; i < data.length; i += 6) data[i] = -500;
-  for (const { x, y, size, angleRad = 0 } of faces) {
+  for (const { x, y, size, angleRad = 0, findScore = 0.95 } of faces) {
     const cellX = ((x - region.xCenter * frame.width) * toInput + 64) / stride;
     const cellY = ((y - region.yCenter * frame.height) * toInput + 64) / stride;
     const [column, row] = [Math.floor(cellX), Math.floor(cellY)];
     const isInside = column >= 0 && row >= 0 && column < CELLS && row < CELLS;
     if (!isInside || size * toInput < SMALLEST_PIXELS) continue;
     const values = [
-      Math.log(0.95 / 0.05),
+      Math.log(findScore / (1 - findScore)),
       Math.log((size * toInput) / unit),
       cellX - column - 0.5,
       cellY - row - 0.5,

@@ -109,6 +109,17 @@ describe('detect with a finder', () => {
     expect(await count({ minTrackingConfidence: 0.7 })).toBe(1);
   });
 
+  it('asks more of the landmarks where the finder is not sure, and no more where it is', async () => {
+    const count = async (findScore: number, clarity: number) =>
+      (await setUp([{ ...face, findScore, clarity }]).detect({ minDetectionConfidence: 0.2 }))
+        .length;
+    expect(TASKS.face.sureFindScore).toBe(0.5);
+    expect(await count(0.55, 0.55)).toBe(1);
+    // 0.3 lacks 0.4 of what is sure, so that the landmarks need 0.4 of the way from 0.5 to 1.
+    expect(await count(0.3, 0.65)).toBe(0);
+    expect(await count(0.3, 0.75)).toBe(1);
+  });
+
   it('looks a second time, closer, where it sees nobody; but not where there are no more pixels', async () => {
     // 1280 pixels wide: a face of 60 has 6 of the finder's pixels, and 12 in a window of half the size.
     const small: FakeFace = { x: 1010, y: 610, size: 60 };
