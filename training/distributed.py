@@ -69,35 +69,39 @@ class BatchShare(torch.utils.data.Sampler):
 
 
 class _BatchNorm(Function):
-    """Batch norm with the mean and variance of all processes' values; equal to one process that sees the whole batch."""
+    """Batch norm with the mean and variance of all processes' values; equal to one process that sees the whole batch.
+
+    Sums are in 32 bits and the result has the bits of x, as those of `F.batch_norm`.
+    """
 
     @staticmethod
     def forward(ctx, x: Tensor, scale: Tensor, offset: Tensor, epsilon: float):
         count = x.numel() // x.shape[1] * world_size()
-        total = x.sum((0, 2, 3))
+        values = x.float()
+        total = values.sum((0, 2, 3))
         dist.all_reduce(total)
         mean = (total / count).view(1, -1, 1, 1)
         # A second round for the variance: the difference of two large sums would lose the digits that count.
-        squares = (x - mean).square().sum((0, 2, 3))
+        squares = (values - mean).square().sum((0, 2, 3))
         dist.all_reduce(squares)
         variance = squares / count
         inverse = (variance + epsilon).rsqrt().view(1, -1, 1, 1)
         ctx.save_for_backward(x, mean, inverse, scale)
         ctx.count = count
         ctx.mark_non_differentiable(variance)
-        y = (x - mean) * (inverse * scale.view(1, -1, 1, 1)) + offset.view(1, -1, 1, 1)
-        return y, mean.flatten(), variance
+        y = (values - mean) * (inverse * scale.view(1, -1, 1, 1)) + offset.view(1, -1, 1, 1)
+        return y.to(x.dtype), mean.flatten(), variance
 
     @staticmethod
     def backward(ctx, gradient: Tensor, *_):
         x, mean, inverse, scale = ctx.saved_tensors
-        normalized = (x - mean) * inverse
+        gradient, normalized = gradient.float(), (x.float() - mean) * inverse
         to_offset, to_scale = gradient.sum((0, 2, 3)), (gradient * normalized).sum((0, 2, 3))
         both = torch.stack([to_offset, to_scale])
         dist.all_reduce(both)
         both = (both / ctx.count)[:, None, :, None, None]
         to_x = (gradient - both[0] - normalized * both[1]) * (inverse * scale.view(1, -1, 1, 1))
-        return to_x, to_scale, to_offset, None
+        return to_x.to(x.dtype), to_scale, to_offset, None
 
 
 def batch_norm(
