@@ -25,7 +25,7 @@ export type ModelVariant = 'standard' | 'full';
 export interface LandmarkerOptions {
   /** Default: the task's landmark pack beside the script. */
   readonly model?: ModelSource | undefined;
-  /** Which of the task's packs beside the script: 'full' reads landmarks in two passes. Default 'standard'. */
+  /** Which of the task's packs beside the script: 'full' reads with a wider network, and the mirror image too. Default 'standard'. */
   readonly variant?: ModelVariant | undefined;
   /** How often the network refines its first heatmaps, 0..1; less is faster. Default: as often as the pack can. */
   readonly refinements?: number | undefined;
