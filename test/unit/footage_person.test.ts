@@ -12,6 +12,8 @@ const PHOTO = 440;
 /** Left edge of the photo where two thirds of it are in the picture, and where it comes to rest. */
 const IN_VIEW = 350;
 const REST = 100;
+/** Pixels of the walk from one frame to the next. */
+const STEP = 50;
 /** Top edge while the person stands, and once they sit. */
 const STANDING = 10;
 const SITTING = 110;
@@ -25,8 +27,8 @@ const CHESTS = [
   ['people_05', { x: 0.49, y: 0.49 }],
   ['people_06', { x: 0.53, y: 0.57 }],
 ] as const;
-/** How far from there landmarks may be. */
-const TOLERANCE = 0.1;
+/** How far from there landmarks may be: the walk of one frame. */
+const TOLERANCE = STEP / PHOTO;
 
 interface Scene {
   /** Left edge of the photo; null: nobody is there. */
@@ -76,7 +78,7 @@ test.each(CHESTS)(
     for (let frame = 0; frame < 2; frame++) expect(await show({ left: null })).toEqual([]);
 
     let left = 600;
-    for (; left >= IN_VIEW; left -= 50) await show({ left });
+    for (; left >= IN_VIEW; left -= STEP) await show({ left });
     const [person] = await show({ left });
     expect(person).toBeDefined();
 
@@ -85,7 +87,7 @@ test.each(CHESTS)(
       expect(followed?.id).toBe(person?.id);
       expect(followed && offset(followed, chest, scene)).toBeLessThan(TOLERANCE);
     };
-    for (; left > REST; left -= 50) await follow({ left, top: STANDING });
+    for (; left > REST; left -= STEP) await follow({ left, top: STANDING });
     // Whoever was found while half in the picture has been seen anew by now.
     const [standing] = await show({ left: REST });
     expect(standing?.score).toBeGreaterThan(0.8);
