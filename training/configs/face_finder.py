@@ -12,7 +12,7 @@ CONFIG = Config(
     roi_scale=1.0,
     upright=None,
     average=0.999,
-    presence=0.3,
+    presence=0.2,
     license=f"{FACE.license}; {POSE.license.partition('; ')[2]}",
     data=FACE.data[:1] + POSE.data,
 )
