@@ -84,7 +84,7 @@ test('countFinds takes each box once, by distance and size', () => {
   expect(countFinds([twice, twice, { x: 350, y: 125, size: 90 }], [box, other], []).hits).toBe(2);
 });
 
-test('falseAlarms are finds that hit nothing and lie where somebody has looked', () => {
+test('countFinds counts as alarms what hits nothing and lies where somebody has looked', () => {
   const box = { x: 100, y: 100, width: 100, height: 100 };
   const ignored = { x: 300, y: 0, width: 40, height: 20 };
   const hit = { x: 150, y: 150, size: 100 };
