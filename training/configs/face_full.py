@@ -4,5 +4,6 @@ import dataclasses
 
 from training.configs.face import CONFIG as FACE
 
-GRAPH = dataclasses.replace(FACE.graph, channels=128, growth=32)
-CONFIG = dataclasses.replace(FACE, name="face-full", graph=GRAPH, mirrored=True)
+CONFIG = dataclasses.replace(
+    FACE, name="face-full", graph=dataclasses.replace(FACE.graph, channels=128, growth=32), mirrored=True
+)
