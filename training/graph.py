@@ -59,6 +59,9 @@ class GraphConfig:
     gradient_bits  k-bit gradients of inner convolutions' weights and outputs; 32 is float
     scaled         inner 1-bit weights carry the paper's alpha (mean magnitude of the filter), with its gradient
     learned_clip   every requantize learns where its inputs are clipped (LSQ) instead of clipping at four standard deviations
+    deep_channels  C of the blocks at an eighth of the input and coarser, the middle block's last: `depth` numbers; () means `channels`.
+                   A block at half the resolution costs a quarter of the multiply-adds
+    deep_growth    g of the same blocks; () means `growth`
     """
 
     landmarks: int = 68
@@ -83,6 +86,16 @@ class GraphConfig:
     gradient_bits: int = 32
     scaled: bool = False
     learned_clip: bool = False
+    deep_channels: tuple[int, ...] = ()
+    deep_growth: tuple[int, ...] = ()
+
+    def width(self, level: int) -> int:
+        """C of the blocks at level 0 (a quarter of the input) to `depth` (the middle block)."""
+        return self.deep_channels[level - 1] if level > 0 and self.deep_channels else self.channels
+
+    def growth_at(self, level: int) -> int:
+        """g of the same blocks."""
+        return self.deep_growth[level - 1] if level > 0 and self.deep_growth else self.growth
 
     def float_twin(self) -> "GraphConfig":
         """The same shape with float weights, activations and gradients."""
@@ -161,28 +174,28 @@ class _Builder:
         self.channels[output] = self.channels[source]
         return output
 
-    def dense_layer(self, name: str, read: list[str]) -> str:
+    def dense_layer(self, name: str, read: list[str], growth: int) -> str:
         """BN-ReLU-conv1x1 to the bottleneck, BN-ReLU-conv3x3 to the growth feature."""
-        width = self.config.neck * self.config.growth
+        width = self.config.neck * growth
         neck = self.norm_conv(f"{name}.neck", read, width)
         if self.config.depthwise_growth:
             depthwise = self.conv(f"{name}.depthwise", self.requantize(f"{name}.depthwise", [neck]), width, 3, groups=width)
-            return self.norm_conv(f"{name}.grow", [depthwise], self.config.growth)
-        return self.norm_conv(f"{name}.grow", [neck], self.config.growth, kernel=3)
+            return self.norm_conv(f"{name}.grow", [depthwise], growth)
+        return self.norm_conv(f"{name}.grow", [neck], growth, kernel=3)
 
-    def block(self, name: str, inputs: list[str], memory: list[str], skip: bool) -> tuple[str, str | None]:
+    def block(self, name: str, level: int, inputs: list[str], memory: list[str], skip: bool) -> tuple[str, str | None]:
         """One semantic block; appends its growth feature to `memory` and returns (ahead, skip)."""
-        c = self.config
+        c, width = self.config, self.config.width(level)
         read = inputs + memory
         for layer in range(c.layers):
-            grow = self.dense_layer(name if c.layers == 1 else f"{name}.{layer}", read)
+            grow = self.dense_layer(name if c.layers == 1 else f"{name}.{layer}", read, c.growth_at(level))
             read = read + [grow]
         ahead_in = self.requantize(f"{name}.ahead", read)
-        ahead = self.conv(f"{name}.ahead", ahead_in, c.channels, 1)
+        ahead = self.conv(f"{name}.ahead", ahead_in, width, 1)
         skip_out = None
         if skip:
             skip_in = ahead_in if c.shared_skip_norm else self.requantize(f"{name}.skip", read)
-            skip_out = self.conv(f"{name}.skip", skip_in, c.channels, 1)
+            skip_out = self.conv(f"{name}.skip", skip_in, width, 1)
         memory.append(grow)
         if len(memory) > c.order:
             memory.pop(0)
@@ -192,7 +205,7 @@ class _Builder:
         """Two dense layers over the inputs of the first and the last U-Net make the next pass's input."""
         read = [first, last]
         for layer in range(2):
-            read.append(self.dense_layer(f"refine.{layer}", read))
+            read.append(self.dense_layer(f"refine.{layer}", read, self.config.growth))
         return self.norm_conv("refine", read, self.config.channels)
 
     def stack(self, trunk: str, supervised: set[int]) -> tuple[str, str, list[str]]:
@@ -209,13 +222,13 @@ class _Builder:
                 trunk = self.norm_conv(f"{u}.merge", [up, *merge_memory], c.channels)
             x, skips = trunk, []
             for j in range(c.depth):
-                x, skip = self.block(f"{u}.d{j}", [x], memories.setdefault(f"d{j}", []), skip=True)
+                x, skip = self.block(f"{u}.d{j}", j, [x], memories.setdefault(f"d{j}", []), skip=True)
                 skips.append(skip)
                 x = self.resize("max_pool2d", f"{u}.d{j}.pool", x)
-            x, _ = self.block(f"{u}.mid", [x], memories.setdefault("mid", []), skip=False)
+            x, _ = self.block(f"{u}.mid", c.depth, [x], memories.setdefault("mid", []), skip=False)
             for j in reversed(range(c.depth)):
                 x = self.resize("upsample2d", f"{u}.u{j}.up", x)
-                x, _ = self.block(f"{u}.u{j}", [x, skips[j]], memories.setdefault(f"u{j}", []), skip=False)
+                x, _ = self.block(f"{u}.u{j}", j, [x, skips[j]], memories.setdefault(f"u{j}", []), skip=False)
             up = x
             if t + 1 in supervised:
                 heads.append(self.norm_conv(f"{u}.head", [up], c.landmarks, end=True))
@@ -231,6 +244,9 @@ def build_graph(config: GraphConfig) -> dict:
         raise ValueError(f"input_size {c.input_size}: expected a multiple of {4 << c.depth} for depth {c.depth}")
     if c.layers < 1 or (c.layers > 1 and c.stacks > 1):
         raise ValueError(f"{c.layers} dense layers per block in {c.stacks} U-Nets: expected 1, or more in a single U-Net")
+    for name in ("deep_channels", "deep_growth"):
+        if len(getattr(c, name)) not in (0, c.depth):
+            raise ValueError(f"{name} {getattr(c, name)}: expected a number for each of the {c.depth} levels below the first, or none")
     if c.stem_kernel % 2 == 0:
         raise ValueError(f"stem_kernel {c.stem_kernel}: expected an odd number")
     supervised = set(c.supervised or range(1, c.stacks + 1))

@@ -117,7 +117,24 @@ def test_shared_skip_norm_drops_one_norm_per_down_block():
     assert own - shared == 4 * (64 + 16)
 
 
-@pytest.mark.parametrize("wrong", [{"order": 2}, {"input_size": 100}, {"stem_kernel": 4}, {"supervised": (1,)}, {"layers": 8}])
+def test_deep_levels_have_widths_of_their_own():
+    shape = {"stacks": 1, "order": 0, "channels": 8, "growth": 4, "depth": 2, "input_size": 32}
+    graph = build_graph(GraphConfig(deep_channels=(12, 16), deep_growth=(6, 8), **shape))
+    # Stem 1,176 and head 544; by level, neck + growth + ahead (+ skip): down 128 + 576 + 2 * 96 and 192 + 1,296 + 2 * 168, middle
+    # 384 + 2,304 + 320, up (28 channels read) 672 + 1,296 + 408 and (20 read) 320 + 576 + 192.
+    assert count(graph)["weights"] == 1_176 + 544 + 896 + 1_824 + 3_008 + 2_376 + 1_088
+    widths = channels_of(graph)
+    assert [widths[f"u0.{block}.ahead"] for block in ("d0", "d1", "mid", "u1", "u0")] == [8, 12, 16, 12, 8]
+    assert build_graph(GraphConfig(deep_channels=(8, 8), deep_growth=(4, 4), **shape)) == build_graph(GraphConfig(**shape))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"order": 2}, {"input_size": 100}, {"stem_kernel": 4}, {"supervised": (1,)}, {"layers": 8}, {"deep_channels": (64,)},
+        {"deep_growth": (16, 16, 16, 16, 16)},
+    ],
+)
 def test_impossible_shapes_are_refused(wrong):
     with pytest.raises(ValueError, match="expected"):
         build_graph(GraphConfig(**wrong))

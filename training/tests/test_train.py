@@ -168,8 +168,8 @@ def test_a_warm_start_takes_master_weights(tmp_path):
     assert torch.equal(model.weights["u0/d0/neck"], other.weights["u0/d0/neck"].half().float())
 
 
-def test_a_warm_start_leaves_heads_of_other_landmarks_and_other_kernels(tmp_path):
-    other, model = small(), small(landmarks=7, stem_kernel=5)
+def test_a_warm_start_leaves_heads_of_other_landmarks_and_larger_kernels(tmp_path):
+    other, model = small(), small(landmarks=7, stem_kernel=9)
     names = ("u0/head", "u1/head", "stem")
     before = {name: model.weights[name].clone() for name in names}
     assert start_from(model, saved(other, tmp_path)) == sorted(f"weights.{name}" for name in names)
@@ -202,6 +202,22 @@ def test_a_wider_network_starts_with_the_narrower_one_in_its_first_channels(tmp_
         norm = getattr(model.norms["u1/u0/neck"], part)
         assert torch.equal(norm[read], getattr(other.norms["u1/u0/neck"], part))
         assert torch.equal(norm[rest], before[f"norms.u1/u0/neck.{part}"][rest])
+
+
+def test_a_smaller_kernel_starts_as_the_middle_of_a_larger_one(tmp_path):
+    other, model = small(stem_kernel=7), small(stem_kernel=3)
+    assert start_from(model, saved(other, tmp_path)) == []
+    assert torch.equal(model.weights["stem"], other.weights["stem"][:, :, 2:5, 2:5])
+
+
+def test_levels_that_are_wider_start_with_the_narrower_ones_in_their_first_channels(tmp_path):
+    other, model = small(depth=2), small(depth=2, deep_channels=(20, 24), deep_growth=(6, 8))
+    before = model.weights["u0/u0/neck"].clone()
+    assert start_from(model, saved(other, tmp_path)) == []
+    # The last up block reads what came up (20, of which 16 are the narrower one's) and the skip of its own level (16).
+    read = [*range(16), *range(20, 36)]
+    assert torch.equal(model.weights["u0/u0/neck"][:, read], other.weights["u0/u0/neck"])
+    assert torch.equal(model.weights["u0/u0/neck"][:, 16:20], before[:, 16:20])
 
 
 @pytest.mark.parametrize("encoding", ["i8", "f32"])
