@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from training.augment import occlude, warp_with_border
-from training.config import Config
 from training.crops import crop_matrix, region_of, transform
-from training.images import LabelledImages, Mixture
 from training.landmark_samples import LandmarkSamples
 
 
 class FaceSamples(LandmarkSamples):
-    """Faces as a tracker or a search window sees them; turned ones are drawn more readily by `config.turned`."""
-
-    def __init__(self, data: Mixture, backgrounds: list[np.ndarray], config: Config, start: int, stop: int) -> None:
-        data = Mixture([favouring_turned(some, config.turned) for some in data.sets], list(data.shares))
-        super().__init__(data, backgrounds, config, start, stop)
+    """Faces as a tracker or a search window sees them."""
 
     def _positive(self, rng: np.random.Generator):
         config = self.config
@@ -44,12 +36,3 @@ class FaceSamples(LandmarkSamples):
         visible = ((points >= 0) & (points < self.size)).all(1)
         absent = np.where(visible, config.hidden * (covered | own), config.absent) * (known > 0)
         return image, points.astype(np.float32), visible * known, absent
-
-
-def favouring_turned(data: LabelledImages, turned: float) -> LabelledImages:
-    """The set with rows drawn by how far the head is turned, where `yaw` tells: as before up to 15 degrees, `turned` times as readily
-    from 35 on."""
-    if turned == 1 or "yaw" not in data.fields:
-        return data
-    factor = np.interp(np.abs(data.fields["yaw"].astype(np.float32)), [15, 35], [1, turned]) / turned
-    return dataclasses.replace(data, weights=(data.weights * factor).astype(np.float32))

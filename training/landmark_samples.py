@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import torch
 
 from training.augment import background_view, photometric, scrap
 from training.config import Config
 from training.crops import stretch
-from training.images import Mixture
+from training.images import LabelledImages, Mixture
 from training.landmark_sets import LANDMARK_SETS
 
 
@@ -17,11 +19,16 @@ class LandmarkSamples(torch.utils.data.Dataset):
 
     Item: image uint8 [3, S, S]; points float32 [J, 2] in heatmap cells; mask float32 [J], weight of the position (0 where the
     landmark is unknown, outside the crop, or there is no subject); absent float32 [J], weight of the flat target. A task
-    says how a positive sample is made: `_positive(rng)` gives (image, points in crop pixels, mask, absent).
+    says how a positive sample is made: `_positive(rng)` gives (image, points in crop pixels, mask, absent). Rows of subjects that turn
+    away are drawn more readily, by `config.turned`.
     """
 
+    turns = (15.0, 35.0)
+    """Degrees of yaw up to which rows are drawn as before and from which on `config.turned` times as readily."""
+
     def __init__(self, data: Mixture, backgrounds: list[np.ndarray], config: Config, start: int, stop: int) -> None:
-        self.data, self.backgrounds, self.config = data, backgrounds, config
+        self.data = Mixture([favouring_turned(some, config.turned, self.turns) for some in data.sets], list(data.shares))
+        self.backgrounds, self.config = backgrounds, config
         self.start, self.stop = start, stop
         self.size = config.graph.input_size
         self.mirror = np.array(LANDMARK_SETS[config.task].mirror)
@@ -55,3 +62,12 @@ class LandmarkSamples(torch.utils.data.Dataset):
             data = self.data.set(rng)
             image = scrap(data.images[rng.integers(len(data))], self.size, rng)
         return image, np.zeros((joints, 2), np.float32), np.zeros(joints), np.ones(joints)
+
+
+def favouring_turned(data: LabelledImages, turned: float, turns: tuple[float, float]) -> LabelledImages:
+    """The set with rows drawn by how far the head is turned, where `yaw` tells: as before up to the first of `turns` (degrees), `turned`
+    times as readily from the second on."""
+    if turned == 1 or "yaw" not in data.fields:
+        return data
+    factor = np.interp(np.abs(data.fields["yaw"].astype(np.float32)), turns, [1, turned]) / turned
+    return dataclasses.replace(data, weights=(data.weights * factor).astype(np.float32))

@@ -19,6 +19,8 @@ FEWEST = 4
 class PoseSamples(LandmarkSamples):
     """People as a tracker or a finder's box sees them."""
 
+    turns = (45.0, 75.0)
+
     def _positive(self, rng: np.random.Generator):
         config = self.config
         while True:
@@ -32,7 +34,7 @@ class PoseSamples(LandmarkSamples):
         # The copy of the photos that carries COCO joints squeezed each to a square (training/README.md).
         stretch = np.array([rng.uniform(1, 1.5) if "scores" in data.fields else 1.0, 1.0])
         centre, side, angle = region_of((points * stretch)[present], config.roi_scale, config.upright)
-        angle += rng.normal(0, 0.25) if rng.random() < 0.85 else rng.uniform(-0.8, 0.8)
+        angle += rng.normal(0, 0.15) if rng.random() < 0.85 else rng.uniform(-0.8, 0.8)
         if rng.random() < 0.5:  # as a tracker sees it
             side *= np.exp(rng.normal(0, 0.08))
             centre = centre + rng.normal(0, 0.03, 2) * side
