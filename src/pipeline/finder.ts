@@ -35,6 +35,9 @@ export interface FinderContext {
   readonly minScore: number;
 }
 
+/** Finder score from which the landmarks need no more than the presence score; below, in proportion, up to certainty at 0. */
+export const SURE_FIND_SCORE = 0.5;
+
 /** Finds read in vain before a frame is given up. */
 const SPARE_READINGS = 2;
 
@@ -144,7 +147,7 @@ async function readFinds(
 }
 
 /** Landmark score that makes a find a subject: what the finder is less sure of must be read the more clearly. */
-function neededScore(finderScore: number, { minScore, task }: FinderContext): number {
-  const doubt = Math.max(0, 1 - finderScore / task.sureFindScore);
+function neededScore(finderScore: number, { minScore }: FinderContext): number {
+  const doubt = Math.max(0, 1 - finderScore / SURE_FIND_SCORE);
   return minScore + (1 - minScore) * doubt;
 }

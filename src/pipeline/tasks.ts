@@ -9,8 +9,6 @@ export interface Task {
   readonly finder: string;
   /** Sides of the windows that are searched without a finder, in shorter frame sides, in the order tried. */
   readonly searchSides: readonly number[];
-  /** Finder score from which the landmarks need no more than the presence score; below, in proportion, up to certainty at 0. */
-  readonly sureFindScore: number;
   /** What was found is worth refining from this share of the score that a new subject needs. */
   readonly candidateShare: number;
   /** Rounds of "region from its own landmarks" for a new subject: at least so many, */
@@ -40,7 +38,6 @@ export const TASKS = {
   face: {
     finder: 'face-finder',
     searchSides: [1, 0.7, 1.4, 0.5, 0.35, 0.25],
-    sureFindScore: 0.5,
     candidateShare: 0.6,
     refinements: 1,
     mostRefinements: 4,
@@ -59,8 +56,6 @@ export const TASKS = {
     finder: 'person-finder',
     // Small windows of foliage or furniture look like people too often.
     searchSides: [1, 1.4, 0.7],
-    // The finder's own threshold: who walks in is doubtful to both networks, and to be found all the same.
-    sureFindScore: 0.3,
     candidateShare: 0.6,
     refinements: 1,
     mostRefinements: 4,

@@ -1,6 +1,6 @@
 /** The pipeline with a finder: found, followed, lost, and what each frame costs. */
 import { describe, expect, it } from 'vitest';
-import { halfWindows, wholeFrame } from '../../src/pipeline/finder';
+import { halfWindows, SURE_FIND_SCORE, wholeFrame } from '../../src/pipeline/finder';
 import { LandmarkPipeline, type PipelineOptions } from '../../src/pipeline/landmark_pipeline';
 import { TASKS } from '../../src/pipeline/tasks';
 import type { RegionOfInterest } from '../../src/protocol/result';
@@ -113,7 +113,7 @@ describe('detect with a finder', () => {
     const count = async (findScore: number, clarity: number) =>
       (await setUp([{ ...face, findScore, clarity }]).detect({ minDetectionConfidence: 0.2 }))
         .length;
-    expect(TASKS.face.sureFindScore).toBe(0.5);
+    expect(SURE_FIND_SCORE).toBe(0.5);
     expect(await count(0.55, 0.55)).toBe(1);
     // 0.3 lacks 0.4 of what is sure, so that the landmarks need 0.4 of the way from 0.5 to 1.
     expect(await count(0.3, 0.65)).toBe(0);
