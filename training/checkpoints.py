@@ -41,8 +41,8 @@ def start_from(model: GraphModule, path: pathlib.Path) -> list[str]:
 
     The other network may be narrower: each of its channels becomes the first ones of the same tensor here, part by part where a
     convolution reads a concatenation (the growing of Chen et al., "Net2Net", ICLR 2016, without its exactness, which 1-bit weights
-    cannot have). A smaller kernel takes the middle of the other's. A further pass starts from the norms of the first, and, where the file has no block between the passes, as a repetition
-    of it. Heads of another number of landmarks, and what a wider network or one of another topology has, are not taken.
+    cannot have). A smaller kernel takes the middle of the other's. A further pass starts from the norms of the first, and, where the
+    file has no block between the passes, as a repetition of it. Heads of another number of landmarks, and what a wider network or one of another topology has, are not taken.
     """
     saved, own, taken = weights_of(path), model.state_dict(), set()
     image = model.graph["input"]["name"]
@@ -56,7 +56,7 @@ def start_from(model: GraphModule, path: pathlib.Path) -> list[str]:
         places[output] = read = torch.cat(parts)
         if node["op"] == "conv2d":
             name = "weights." + key(node["weight"])
-            block = middle_of(saved.get(name, torch.empty(0)), own[name].shape[2:])
+            block = middle_of(saved.get(name, torch.empty(0, 0, 0, 0)), own[name].shape[-1])
             is_depthwise = node.get("groups", 1) > 1
             if not is_depthwise:
                 places[output] = torch.arange(len(block) if len(block) <= here[output] else 0)
@@ -84,10 +84,11 @@ def start_from(model: GraphModule, path: pathlib.Path) -> list[str]:
     return sorted(set(own) - taken)
 
 
-def middle_of(weight: torch.Tensor, kernel: torch.Size) -> torch.Tensor:
-    """The middle of a convolution's weights [out, in, h, w] where they have more taps than `kernel`; else all."""
-    spare = [max(0, (own - wanted) // 2) for own, wanted in zip(weight.shape[2:], kernel, strict=False)]
-    return weight[(..., *(slice(cut, own - cut) for cut, own in zip(spare, weight.shape[2:], strict=False)))]
+def middle_of(weight: torch.Tensor, kernel: int) -> torch.Tensor:
+    """The middle of a convolution's weights [out, in, k, k] where k is larger than `kernel` (both odd); else all."""
+    side = weight.shape[-1]
+    cut = max(0, (side - kernel) // 2)
+    return weight[..., cut : side - cut, cut : side - cut]
 
 
 def repeat_first_pass(model: GraphModule) -> set[str]:

@@ -12,6 +12,8 @@ from training.landmark_samples import LandmarkSamples
 class FaceSamples(LandmarkSamples):
     """Faces as a tracker or a search window sees them."""
 
+    turns = (15.0, 35.0)
+
     def _positive(self, rng: np.random.Generator):
         config = self.config
         data, k = self.data.draw(rng)

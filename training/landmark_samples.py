@@ -23,7 +23,7 @@ class LandmarkSamples(torch.utils.data.Dataset):
     away are drawn more readily, by `config.turned`.
     """
 
-    turns = (15.0, 35.0)
+    turns: tuple[float, float]
     """Degrees of yaw up to which rows are drawn as before and from which on `config.turned` times as readily."""
 
     def __init__(self, data: Mixture, backgrounds: list[np.ndarray], config: Config, start: int, stop: int) -> None:

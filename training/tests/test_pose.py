@@ -1,5 +1,7 @@
 """Pose: joints of two orders, cuts of the frame, samples, the figure."""
 
+import dataclasses
+
 import numpy as np
 import torch
 
@@ -116,6 +118,13 @@ def test_the_persons_right_stays_right_in_mirrored_samples():
         # labels keep this turn because a mirrored person swaps left and right.
         sides.add(bool(down[0] * across[1] - down[1] * across[0] < 0))
     assert sides == {True}
+
+
+def test_people_who_turn_away_are_drawn_more_readily():
+    data = people(4)
+    data.sets[0].fields["yaw"] = np.array([-30, 45, -60, 180])
+    weights = PoseSamples(data, [], dataclasses.replace(CONFIG, turned=3.0), 0, 1).data.sets[0].weights
+    assert np.allclose(weights, [1 / 3, 1 / 3, 2 / 3, 1])
 
 
 def test_a_cut_frame_keeps_the_upper_body():
