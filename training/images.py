@@ -51,6 +51,14 @@ class LabelledImages:
     def __len__(self) -> int:
         return len(self.images)
 
+    def favouring_turned(self, turned: float, turns: tuple[float, float]) -> "LabelledImages":
+        """The set with rows drawn by how far the head is turned, where `yaw` tells: as before up to the first of `turns` (degrees),
+        `turned` times as readily from the second on."""
+        if turned == 1 or "yaw" not in self.fields:
+            return self
+        factor = np.interp(np.abs(self.fields["yaw"].astype(np.float32)), turns, [1, turned]) / turned
+        return dataclasses.replace(self, weights=(self.weights * factor).astype(np.float32))
+
 
 def parse_source(text: str) -> Source:
     """`FOLDER:STEM` or `FOLDER:STEM:SHARE`, as the commands take it."""
@@ -125,6 +133,10 @@ class Mixture:
         """The sets of that many points per image, in their shares; None if there is none."""
         chosen = [(s, share) for s, share in zip(self.sets, self.shares, strict=True) if s.points.shape[1] == count]
         return Mixture([s for s, _ in chosen], [share for _, share in chosen]) if chosen else None
+
+    def favouring_turned(self, turned: float, turns: tuple[float, float]) -> "Mixture":
+        """The same sets in the same shares, each as of `LabelledImages.favouring_turned`."""
+        return Mixture([some.favouring_turned(turned, turns) for some in self.sets], list(self.shares))
 
     def draw(self, rng: np.random.Generator) -> tuple[LabelledImages, int]:
         """A set and the index of one of its rows, by share and weight."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import torch
 
 from training.augment import background_view, photometric, scrap
 from training.config import Config
 from training.crops import stretch
-from training.images import LabelledImages, Mixture
+from training.images import Mixture
 from training.landmark_sets import LANDMARK_SETS
 
 
@@ -27,7 +25,7 @@ class LandmarkSamples(torch.utils.data.Dataset):
     """Degrees of yaw up to which rows are drawn as before and from which on `config.turned` times as readily."""
 
     def __init__(self, data: Mixture, backgrounds: list[np.ndarray], config: Config, start: int, stop: int) -> None:
-        self.data = Mixture([favouring_turned(some, config.turned, self.turns) for some in data.sets], list(data.shares))
+        self.data = data.favouring_turned(config.turned, self.turns)
         self.backgrounds, self.config = backgrounds, config
         self.start, self.stop = start, stop
         self.size = config.graph.input_size
@@ -62,12 +60,3 @@ class LandmarkSamples(torch.utils.data.Dataset):
             data = self.data.set(rng)
             image = scrap(data.images[rng.integers(len(data))], self.size, rng)
         return image, np.zeros((joints, 2), np.float32), np.zeros(joints), np.ones(joints)
-
-
-def favouring_turned(data: LabelledImages, turned: float, turns: tuple[float, float]) -> LabelledImages:
-    """The set with rows drawn by how far the head is turned, where `yaw` tells: as before up to the first of `turns` (degrees), `turned`
-    times as readily from the second on."""
-    if turned == 1 or "yaw" not in data.fields:
-        return data
-    factor = np.interp(np.abs(data.fields["yaw"].astype(np.float32)), turns, [1, turned]) / turned
-    return dataclasses.replace(data, weights=(data.weights * factor).astype(np.float32))

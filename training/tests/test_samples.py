@@ -14,7 +14,6 @@ from training.evaluation_set import skin_tone, write_evaluation_set
 from training.face_samples import FaceSamples
 from training.graph import GraphConfig
 from training.images import Mixture, Source, load_mixture, load_set, read_backgrounds
-from training.landmark_samples import favouring_turned
 from training.landmark_sets import LANDMARK_SETS
 from training.landmark_validation import FaceValidation
 from training.tests.helpers import face_template, write_face_set
@@ -162,8 +161,8 @@ def test_turned_faces_are_drawn_more_readily(tmp_path):
     fields = dict(np.load(tmp_path / "faces_train.npz")) | {"yaw": np.array([10, -25, 35])}
     np.savez(tmp_path / "faces_train.npz", **fields)
     data = load_set(tmp_path, "faces_train")
-    assert np.allclose(favouring_turned(data, 2.0, (15, 35)).weights, [0.5, 0.75, 1])
-    assert favouring_turned(data, 1.0, (15, 35)) is data
+    assert np.allclose(data.favouring_turned(2.0, (15, 35)).weights, [0.5, 0.75, 1])
+    assert data.favouring_turned(1.0, (15, 35)) is data
 
 
 def test_skin_tone_is_that_of_the_cheeks():
