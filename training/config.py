@@ -27,7 +27,8 @@ class Config:
     window          odd side of the decoding window in cells: wide enough for the Gaussian widened by uncertainty
     coordinate_loss weight of the L1 loss on the window's expected position, in cells, added to the cross-entropy
     stretch         crops are stretched to the full range of brightness, as the authors' were; packs cannot say so
-    turned          how much more readily subjects that turn away are drawn than frontal ones: faces from 35 degrees on, people from 75
+    turned          how much more readily subjects that turn away are drawn than frontal ones: faces from 35 degrees on, people
+                    from 75, faces to find from 60; scenes to measure on are drawn as if it were 1
     absent          weight of the flat target of a landmark that is known to lie outside the crop (negatives have 1)
     hidden          weight of the flat target, beside that of its position, of a landmark of a face that something covers: its score
                     falls to about (1 + 0.08 * hidden) / (1 + hidden)

@@ -34,6 +34,8 @@ class FinderSamples(torch.utils.data.Dataset):
     """Least distance of two subjects, as a share of the sum of their sizes."""
     strange = 0.4
     """Share of the frames over pictures made strange: panoramas are few, and what is no subject must not be learnt by heart."""
+    turns = (35.0, 60.0)
+    """Degrees of yaw up to which subjects are drawn as before and from which on `config.turned` times as readily."""
     plain = False
     """Whether pasted subjects lie in the frame and apart, without distractors, and the camera does no damage."""
 
@@ -44,6 +46,7 @@ class FinderSamples(torch.utils.data.Dataset):
         self.size = config.graph.input_size
         self.cells = self.size // centers_codec.STRIDE
         self.channels = len(LANDMARK_SETS[config.task].names)
+        data = data.favouring_turned(config.turned, self.turns)
         self.faces, self.people = data.with_points(68), data.with_points(16)
         if self.faces is None and config.task == "face-finder" or self.people is None and config.task == "person-finder":
             raise SystemExit(f"'{config.task}' found no set of its subjects: expected --data with 68 points (faces) or joints (people)")

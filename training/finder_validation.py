@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -56,6 +57,7 @@ class FinderValidation:
         if backgrounds is None:
             raise SystemExit(f"'{config.task}' is validated on composed frames: expected --backgrounds")
         data = load_mixture([s for s in sources if s.path("val").exists()], "val", limit)
+        config = dataclasses.replace(config, turned=1.0)
         frames, empty = min(limit or FRAMES, FRAMES), min(limit or EMPTY, EMPTY)
         held_out = samples(data, read_backgrounds(backgrounds, "val"), config, 0, frames)
         tuning = samples(data, read_backgrounds(backgrounds, "tune"), config, 0, empty)

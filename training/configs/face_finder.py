@@ -14,6 +14,7 @@ CONFIG = Config(
     ),
     roi_scale=1.0,
     upright=None,
+    turned=2.5,
     average=0.999,
     presence=0.15,
     license=f"{FACE.license}; {POSE.license.partition('; ')[2]}",

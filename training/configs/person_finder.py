@@ -10,6 +10,7 @@ CONFIG = dataclasses.replace(
     name="person-finder",
     task="person-finder",
     graph=dataclasses.replace(FACE_FINDER.graph, landmarks=4),
+    turned=1.0,
     presence=0.3,
     license=POSE.license,
     data=POSE.data,

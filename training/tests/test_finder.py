@@ -157,6 +157,17 @@ def test_scenes_for_the_evaluation_say_where_subjects_are(tmp_path):
         assert np.allclose(found[:, 2], counted[:, 2], atol=0.02)
 
 
+def test_turned_faces_are_drawn_more_readily_for_training_alone(tmp_path):
+    data, config = faces(), dataclasses.replace(finder_config("face-finder"), turned=3.0)
+    data.sets[0].fields["yaw"] = np.array([0, 35, -60, 90])
+    assert np.allclose(FaceFinderSamples(data, BACKGROUNDS, config, 0, 1).faces.sets[0].weights, [1 / 3, 1 / 3, 1, 1])
+    rows = [
+        json.loads(write_evaluation_scenes(data, BACKGROUNDS, c, tmp_path / str(c.turned), frames=6, empty=0, side=128).read_text())
+        for c in (config, dataclasses.replace(config, turned=1.0))
+    ]
+    assert rows[0] == rows[1]
+
+
 def test_ignored_cells_are_boxes_in_pixels():
     cells = np.zeros((8, 8), bool)
     cells[1:3, 2:6] = cells[6, 7] = True
