@@ -35,24 +35,28 @@ def skin_tone(image: np.ndarray, points: np.ndarray) -> float:
 
 
 def write_evaluation_set(
-    folder: pathlib.Path, stem: str, out: pathlib.Path, limit: int | None = None, pair: tuple[int, int] | None = None
+    folder: pathlib.Path, stem: str, out: pathlib.Path, limit: int | None = None, pair: tuple[int, int] | None = None, visible: bool = False
 ) -> pathlib.Path:
     """Unpacks the images and writes `<out>/<stem>.json`; points with the centre of the first pixel at (0.5, 0.5), null if unknown.
 
-    Unknown are also points outside the image. Where a row has some, it says the box of the subject, which the points known do not
-    span. Rows of people say the torso diameter as their normalizer, as its joints may be among the unknown,
-    rows of other sets the distance of the `pair` of landmarks that errors are divided by, where it is given.
+    Unknown are also points outside the image and, with `visible`, those that something hides (of sets that say so; else ValueError).
+    Where a row has some, it says the box of the subject, which the points known do not span. Rows of people say the torso diameter as
+    their normalizer, as its joints may be among the unknown, rows of other sets the distance of the `pair` of landmarks that errors are
+    divided by, where it is given.
     """
     out.mkdir(parents=True, exist_ok=True)
     data = load_set(folder, stem, limit)
+    if visible and "visibility" not in data.fields:
+        raise ValueError(f"'{folder / stem}.npz' has no 'visibility': only sets that say which points are hidden can leave those out")
+    seen = data.fields["visibility"] >= KNOWN if visible else np.ones(data.points.shape[:2], bool)
     rows = []
     with zipfile.ZipFile(folder / f"{stem}.zip") as archive:
         ending = pathlib.Path(archive.namelist()[0]).suffix
-        for i, image, points, known, present in zip(
-            data.fields["ids"], data.images, data.points, data.known, data.present, strict=True
+        for i, image, points, known, present, is_seen in zip(
+            data.fields["ids"], data.images, data.points, data.known, data.present, seen, strict=True
         ):
             archive.extract(f"{i}{ending}", out)
-            written = (known >= KNOWN) & ((points >= 0) & (points < image.shape[1::-1])).all(-1)
+            written = (known >= KNOWN) & is_seen & ((points >= 0) & (points < image.shape[1::-1])).all(-1)
             row: dict = {
                 "file": f"{i}{ending}",
                 "points": [p if w else None for p, w in zip(points.astype(float).round(3).tolist(), written, strict=True)],
@@ -82,8 +86,9 @@ def main() -> None:
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--pair", type=int, nargs=2, help="two landmarks whose distance errors are divided by (sets of your own: `upright`)")
+    parser.add_argument("--visible", action="store_true", help="leave out points that something hides, where the set says so")
     arguments = parser.parse_args()
-    print(write_evaluation_set(arguments.data, arguments.stem, arguments.out, arguments.limit, arguments.pair))
+    print(write_evaluation_set(arguments.data, arguments.stem, arguments.out, arguments.limit, arguments.pair, arguments.visible))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import zipfile
 
 import cv2
 import numpy as np
+import pytest
 
 from training.evaluation_set import write_evaluation_set
 from training.images import LabelledImages
@@ -48,13 +49,30 @@ def test_errors_of_people_are_in_torso_diameters_of_what_counts():
     assert np.isclose(errors[0], 5 / np.hypot(28, 48)) and np.isnan(errors[1])
 
 
+def write_people_set(folder, **fields):
+    """One upright person over black as `people_val` with the fields given."""
+    np.savez(folder / "people_val.npz", ids=[4], landmarks=np.stack([upright_person()]) - 0.5, **fields)
+    with zipfile.ZipFile(folder / "people_val.zip", "w") as archive:
+        archive.writestr("4.jpg", cv2.imencode(".jpg", np.zeros((192, 192, 3), np.uint8))[1].tobytes())
+
+
+def test_an_evaluation_set_leaves_hidden_points_out_where_asked(tmp_path):
+    visibility = np.ones((1, 16))
+    visibility[0, [0, 15]] = 0
+    write_people_set(tmp_path, visibility=visibility)
+    (row,) = json.loads(write_evaluation_set(tmp_path, "people_val", tmp_path / "out", visible=True).read_text())["images"]
+    assert [k for k, point in enumerate(row["points"]) if point is None] == [0, 15]
+    (row,) = json.loads(write_evaluation_set(tmp_path, "people_val", tmp_path / "out").read_text())["images"]
+    assert None not in row["points"]
+    write_people_set(tmp_path)
+    with pytest.raises(ValueError, match="no 'visibility'"):
+        write_evaluation_set(tmp_path, "people_val", tmp_path / "out", visible=True)
+
+
 def test_an_evaluation_set_says_what_is_unknown_and_where_the_subject_is(tmp_path):
-    points = np.stack([upright_person()]) - 0.5
     known = np.ones((1, 16))
     known[0, 9] = 0.2
-    np.savez(tmp_path / "people_val.npz", ids=[4], landmarks=points, known=known)
-    with zipfile.ZipFile(tmp_path / "people_val.zip", "w") as archive:
-        archive.writestr("4.jpg", cv2.imencode(".jpg", np.zeros((192, 192, 3), np.uint8))[1].tobytes())
+    write_people_set(tmp_path, known=known)
     (row,) = json.loads(write_evaluation_set(tmp_path, "people_val", tmp_path / "out").read_text())["images"]
     assert row["file"] == "4.jpg" and (tmp_path / "out/4.jpg").exists()
     assert row["points"][9] is None and row["points"][8] == [96, 50]
