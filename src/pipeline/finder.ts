@@ -51,16 +51,17 @@ export async function findSubjects(
 }
 
 /**
- * The same for a still image, with a second look at windows of half its size if there seems to be nobody: what is too small
- * for the finder in the whole frame is twice as large there.
+ * The same for a still image, with a second look at windows of half its size where that shows fewer than wanted: who is too
+ * small for the finder in the whole frame is twice as large there.
  */
 export async function findInStill(context: FinderContext, wanted: number): Promise<Located[]> {
   const found = await findSubjects(context, [], wanted);
   const windows = halfWindows(context.frame);
   // Where a window has fewer pixels than the network's input, there is nothing more to see.
   const isFine = windows.every(({ sizePixels }) => sizePixels >= context.finder.cropSize);
-  if (found.length > 0 || !isFine) return found;
-  return readFinds(await look(windows, context), context, [], wanted);
+  if (found.length === wanted || !isFine) return found;
+  const more = await readFinds(await look(windows, context), context, found, wanted - found.length);
+  return [...found, ...more].sort((a, b) => b.score - a.score);
 }
 
 /** The square around the frame that the finder sees. */

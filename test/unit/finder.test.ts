@@ -134,6 +134,24 @@ describe('detect with a finder', () => {
     expect(tiny.asked.finder).toHaveLength(1);
   });
 
+  it('looks a second time, closer, for the others where it sees fewer than are asked for, and gives each once', async () => {
+    const frame = { width: 1280, height: 960 };
+    const scene: FakeFace[] = [
+      { x: 400, y: 420, size: 240 },
+      { x: 1010, y: 610, size: 60 },
+    ];
+    const one = setUp(scene, { frame });
+    expect(await one.detect({ maxSubjects: 1 })).toHaveLength(1);
+    expect(one.asked.finder).toHaveLength(1);
+    const more = setUp(scene, { frame });
+    const subjects = await more.detect({ maxSubjects: 5 });
+    expect(more.asked.finder).toHaveLength(7);
+    const sizes = subjects.map(({ roi }) => roi.sizePixels).sort((a, b) => b - a);
+    expect(sizes).toHaveLength(2);
+    expect(sizes[0]).toBeCloseTo(1.5 * 240, -1.3);
+    expect(sizes[1]).toBeCloseTo(1.5 * 60, -1);
+  });
+
   it('gives up on what only the finder sees after one reading each, and after a few in all', async () => {
     const { state, asked, detect } = setUp([], { frame: { width: 200, height: 150 } });
     state.ghosts = [20, 60, 100, 140, 180].map((x) => ({ x, y: 70, size: 25 }));
