@@ -5,19 +5,13 @@ What pixels go through is training/augment.py.
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from training.augment import occlude, warp_with_border
-from training.config import Config
 from training.crops import crop_matrix, region_of, transform
-from training.images import LabelledImages, Mixture
 from training.landmark_samples import LandmarkSamples
 
-PELVIS, THORAX, KNEES, SHOULDERS = 6, 7, [1, 4], (12, 13)
-BROAD = 0.75
-"""Distance of the shoulders of somebody who faces the camera, in distances of pelvis and thorax."""
+PELVIS, THORAX, KNEES = 6, 7, [1, 4]
 FEWEST = 4
 """Joints that a picture must hold to be a person to learn from; one alone spans no region."""
 
@@ -26,9 +20,6 @@ class PoseSamples(LandmarkSamples):
     """People as a tracker or a finder's box sees them."""
 
     turns = (45.0, 75.0)
-
-    def __init__(self, data: Mixture, backgrounds: list[np.ndarray], config: Config, start: int, stop: int) -> None:
-        super().__init__(Mixture([with_yaw(some) for some in data.sets], list(data.shares)), backgrounds, config, start, stop)
 
     def _positive(self, rng: np.random.Generator):
         config = self.config
@@ -61,19 +52,6 @@ class PoseSamples(LandmarkSamples):
             points, known, seen = points[self.mirror], known[self.mirror], seen[self.mirror]
         image, _ = occlude(image, points, rng, self.backgrounds)
         return image, points.astype(np.float32), known * seen, config.absent * (known > 0) * ~seen
-
-
-def with_yaw(people: LabelledImages) -> LabelledImages:
-    """The set with the `yaw` of its people, from 0 to 180 degrees; that of their shoulders where the set has none, 0 where those or the
-    torso are unknown."""
-    if "yaw" in people.fields:
-        return people
-    right, left = SHOULDERS
-    torso = np.linalg.norm(people.points[:, THORAX] - people.points[:, PELVIS], axis=1)
-    breadth = people.points[:, left, 0] - people.points[:, right, 0]
-    yaw = np.degrees(np.arccos(np.clip(breadth / (BROAD * np.maximum(torso, 1)), -1, 1)))
-    is_known = (people.known[:, [PELVIS, THORAX, *SHOULDERS]] > 0).all(1)
-    return dataclasses.replace(people, fields=people.fields | {"yaw": np.where(is_known, yaw, 0)})
 
 
 def inside(points: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from training.images import LabelledImages, Mixture
 from training.landmark_sets import LANDMARK_SETS, mpii_from_coco
 from training.landmark_validation import PoseValidation
 from training.losses import landmark_loss
-from training.pose_samples import PoseSamples, frame_cut, with_yaw
+from training.pose_samples import PoseSamples, frame_cut
 
 NAMES = LANDMARK_SETS["pose"].names
 CONFIG = Config(name="t", task="pose", graph=GraphConfig(landmarks=16), upright=None, negatives=0.0, absent=0.25)
@@ -125,22 +125,6 @@ def test_people_who_turn_away_are_drawn_more_readily():
     data.sets[0].fields["yaw"] = np.array([-30, 45, -60, 180])
     weights = PoseSamples(data, [], dataclasses.replace(CONFIG, turned=3.0), 0, 1).data.sets[0].weights
     assert np.allclose(weights, [1 / 3, 1 / 3, 2 / 3, 1])
-
-
-def test_photos_say_by_their_shoulders_how_people_turn():
-    data = people(4).sets[0]
-    front, back, side = upright_person(), upright_person(), upright_person()
-    back[[12, 13]] = front[[13, 12]]
-    side[13, 0] = side[12, 0]
-    unknown = np.ones((4, 16), np.float32)
-    unknown[3, 6] = 0
-    data = dataclasses.replace(data, points=np.stack([front, back, side, back]), known=unknown)
-    front_yaw, back_yaw, side_yaw, unknown_yaw = with_yaw(data).fields["yaw"]
-    assert front_yaw < 45 and np.isclose(back_yaw, 180 - front_yaw) and np.isclose(side_yaw, 90) and unknown_yaw == 0
-    weights = PoseSamples(Mixture([data], [1.0]), [], dataclasses.replace(CONFIG, turned=3.0), 0, 1).data.sets[0].weights
-    assert np.allclose(weights, [1 / 3, 1, 1, 1 / 3])
-    data.fields["yaw"] = np.array([5, 5, 5, 5])
-    assert with_yaw(data) is data
 
 
 def test_a_cut_frame_keeps_the_upper_body():
