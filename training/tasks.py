@@ -66,7 +66,7 @@ def _finder_task(samples: type) -> Task:
 
 
 TASKS = {
-    "face": _landmark_task(FaceSamples, FaceValidation, None),
+    "face": _landmark_task(FaceSamples, FaceValidation, "train"),
     "pose": _landmark_task(PoseSamples, PoseValidation, "train"),
     "kite": _landmark_task(FaceSamples, FaceValidation, None),
     "face-finder": _finder_task(FaceFinderSamples),

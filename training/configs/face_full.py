@@ -5,5 +5,5 @@ import dataclasses
 from training.configs.face import CONFIG as FACE
 
 CONFIG = dataclasses.replace(
-    FACE, name="face-full", graph=dataclasses.replace(FACE.graph, channels=128, growth=32), mirrored=True
+    FACE, name="face-full", graph=dataclasses.replace(FACE.graph, channels=128, growth=32), mirrored=True, negatives=0.05, presence=0.65
 )
