@@ -32,9 +32,8 @@ def write_evaluation_scenes(
     that nobody labelled. `plain`: as of FinderSamples; what a finder misses there it would miss in good light.
     """
     out.mkdir(parents=True, exist_ok=True)
-    large = dataclasses.replace(config, turned=1.0, graph=dataclasses.replace(config.graph, input_size=side))
-    samples = TASKS[config.task].samples(data, backgrounds, large, 0, frames + empty)
-    samples.strange, samples.plain = 0.0, plain
+    large = dataclasses.replace(config, graph=dataclasses.replace(config.graph, input_size=side))
+    samples = TASKS[config.task].samples.to_measure_on(data, backgrounds, large, frames + empty, plain)
     rows = []
     for i in range(frames + empty):
         frame = samples.frame(i, empty=i >= frames)

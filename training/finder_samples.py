@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import torch
@@ -50,6 +52,13 @@ class FinderSamples(torch.utils.data.Dataset):
         self.faces, self.people = data.with_points(68), data.with_points(16)
         if self.faces is None and config.task == "face-finder" or self.people is None and config.task == "person-finder":
             raise SystemExit(f"'{config.task}' found no set of its subjects: expected --data with 68 points (faces) or joints (people)")
+
+    @classmethod
+    def to_measure_on(cls, data: Mixture, backgrounds: list[np.ndarray], config: Config, frames: int, plain: bool = False) -> "FinderSamples":
+        """The first `frames` items as scenes to measure on: nothing is made strange, subjects are drawn by the weights of their sets alone."""
+        samples = cls(data, backgrounds, dataclasses.replace(config, turned=1.0), 0, frames)
+        samples.strange, samples.plain = 0.0, plain
+        return samples
 
     def __len__(self) -> int:
         return self.stop - self.start

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 
 import numpy as np
@@ -57,11 +56,9 @@ class FinderValidation:
         if backgrounds is None:
             raise SystemExit(f"'{config.task}' is validated on composed frames: expected --backgrounds")
         data = load_mixture([s for s in sources if s.path("val").exists()], "val", limit)
-        config = dataclasses.replace(config, turned=1.0)
         frames, empty = min(limit or FRAMES, FRAMES), min(limit or EMPTY, EMPTY)
-        held_out = samples(data, read_backgrounds(backgrounds, "val"), config, 0, frames)
-        tuning = samples(data, read_backgrounds(backgrounds, "tune"), config, 0, empty)
-        held_out.strange = tuning.strange = 0.0
+        held_out = samples.to_measure_on(data, read_backgrounds(backgrounds, "val"), config, frames)
+        tuning = samples.to_measure_on(data, read_backgrounds(backgrounds, "tune"), config, empty)
         self.presence = config.presence
         self.frames = [held_out.frame(i) for i in range(frames)]
         scenes = [held_out.frame(frames + i, empty=True) for i in range(empty)] + [tuning.frame(i, empty=True) for i in range(empty)]
