@@ -25,9 +25,10 @@ def write_evaluation_scenes(
     data: Mixture, backgrounds: list, config: Config, out: pathlib.Path, frames: int = FRAMES, empty: int = EMPTY, side: int = SIDE,
     plain: bool = False,
 ) -> pathlib.Path:
-    """Writes `frames` composed frames with subjects and `empty` without as squares of `side` pixels and `<out>/<config.name>.json`.
+    """Writes `frames` composed frames with subjects and `empty` without, `side` pixels on their longer side, and `<out>/<config.name>.json`.
 
-    They are larger than what the finder sees, as a camera's are, so that the landmark network can read what it found. A row's `boxes`
+    They are larger than what the finder sees, as a camera's are, so that the landmark network can read what it found, and end where the
+    frame ends: what lies beyond is the engine's to fill. A row's `boxes`
     are the subjects above COUNTED of the frame's height; `ignored` where smaller and vague ones are, and where a photo may hold some
     that nobody labelled. `plain`: as of FinderSamples; what a finder misses there it would miss in good light.
     """
@@ -37,12 +38,14 @@ def write_evaluation_scenes(
     rows = []
     for i in range(frames + empty):
         frame = samples.frame(i, empty=i >= frames)
-        boxes, ignored = [], ignored_boxes(frame.ignored)
+        left, top = map(int, frame.corner)
+        boxes, ignored = [], [[x - left, y - top, w, h] for x, y, w, h in ignored_boxes(frame.ignored)]
         for x, y, size, _ in frame.subjects.round(2).tolist():
-            box = [round(x - size / 2, 2), round(y - size / 2, 2), size, size]
+            box = [round(v, 2) for v in (x - size / 2 - left, y - size / 2 - top, size, size)]
             (boxes if size > COUNTED * frame.height else ignored).append(box)
         file = f"{i}.jpg"
-        cv2.imwrite(str(out / file), cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92])
+        image = frame.image[top : side - top, left : side - left]
+        cv2.imwrite(str(out / file), cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92])
         rows.append({"file": file, "boxes": boxes, "ignored": ignored})
     path = out / f"{config.name}.json"
     path.write_text(json.dumps({"images": rows}))

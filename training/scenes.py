@@ -59,12 +59,13 @@ class Placed:
 @dataclasses.dataclass
 class Frame:
     """A finished scene: image uint8 [S, S, 3]; subjects [n, 4] (x, y, size, angle) and their anchors [n, 2] in its pixels; ignored bool
-    [cells, cells]; height of the frame in the image, whose rest is replicated edge."""
+    [cells, cells]; corner [2] (x, y) and height of the frame in the middle of the image, whose rest is replicated edge."""
 
     image: np.ndarray
     subjects: np.ndarray
     anchors: np.ndarray
     ignored: np.ndarray
+    corner: np.ndarray
     height: float
 
 
@@ -168,7 +169,7 @@ class Scene:
                 distance = np.hypot(middle[None] - p.centre[0], middle[:, None] - p.centre[1])
                 ignored |= distance < 0.5 * p.size + 4
         subjects, anchors = np.array(subjects, np.float64).reshape(-1, 4), np.array(anchors, np.float64).reshape(-1, 2)
-        return Frame(image, subjects, anchors, ignored, self.height / 2)
+        return Frame(image, subjects, anchors, ignored, self.corner / 2, self.height / 2)
 
 
 def placement(box: tuple[np.ndarray, float, float], centre: np.ndarray, size: float, angle: float, mirror: bool) -> np.ndarray:
