@@ -5,6 +5,7 @@
 import type { Heatmaps } from '../engine/backend';
 import type { RegionOfInterest } from '../protocol/result';
 import { decodeCenters } from './centers_codec';
+import { readCutOff } from './cut_off';
 import { locateLandmarks, locateUntilSettled, type Infer, type Located } from './locate';
 import type { FinderModel, LandmarkModel } from './pack_models';
 import { centerDistance, cropToFramePixels, roiAround, roiFromBox, type FrameSize } from './roi';
@@ -129,7 +130,7 @@ async function readFinds(
     const first = await locateLandmarks(region, frame, model, infer, 0);
     if (first.score < minScore * task.candidateShare) continue;
     const { refinements, mostRefinements } = task;
-    const refined = await locateUntilSettled(
+    const settled = await locateUntilSettled(
       first.next,
       frame,
       model,
@@ -137,6 +138,7 @@ async function readFinds(
       refinements - 1,
       mostRefinements - 1,
     );
+    const refined = await readCutOff(settled, frame, task, model, infer);
     const isKnown = [...known, ...found].some((other) =>
       isSameSubject(other, refined, frame, task, model.roi.landmark ?? 0),
     );

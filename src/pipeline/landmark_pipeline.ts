@@ -3,6 +3,7 @@
  * Numbers only: pixels stay behind the `infer` function, and no clock is read but the one handed in.
  */
 import type { DetectedSubject, NormalizedLandmark } from '../protocol/result';
+import { readCutOff } from './cut_off';
 import { findInStill, findSubjects, type FinderContext, type InferFinder } from './finder';
 import { locateLandmarks, sureScore, type Infer, type Located } from './locate';
 import { OneEuroFilter } from './one_euro_filter';
@@ -55,7 +56,7 @@ interface Stream {
   readonly frame: FrameSize;
   readonly nextId: number;
   readonly followed: readonly FollowedSubject[];
-  /** When new subjects were last looked for. */
+  /** When new subjects, or limbs that are cut off, were last looked for. */
   readonly lastSearchMs: number;
   /** Number of search windows passed since the search began. */
   readonly searchPosition: number;
@@ -92,7 +93,8 @@ export class LandmarkPipeline {
   /**
    * The next frame of a stream. A followed subject costs one inference; missing ones are looked for in every frame while none is
    * followed, at once when one was lost, and else at intervals, as are those whose score is doubtful: a region can rest on a part
-   * of its subject, as of a person who was found while walking in. If a network throws, the stream stays as it was before the call.
+   * of its subject, as of a person who was found while walking in. At the same intervals limbs that a region cuts off are looked
+   * for, which costs two inferences for each subject with one. If a network throws, the stream stays as it was before the call.
    */
   async detectInStream(
     streamId: number,
@@ -102,7 +104,7 @@ export class LandmarkPipeline {
     options: PipelineOptions,
   ): Promise<DetectedSubject[]> {
     const stream = this.#stream(streamId, frame);
-    const followed = await this.#follow(stream.followed, frame, networks.landmarks, options);
+    let followed = await this.#follow(stream.followed, frame, networks.landmarks, options);
     let { nextId, lastSearchMs, searchPosition } = stream;
 
     const missing = options.maxSubjects - followed.length;
@@ -129,11 +131,12 @@ export class LandmarkPipeline {
       const isDue =
         sinceMs >= (doubtfulCount > 0 ? reviewIntervalMs : findIntervalMs) || sinceMs < 0;
       const wanted = missing + doubtfulCount;
-      if (wanted > 0 && (followed.length === 0 || hasLost || isDue)) {
-        const known = sure.map(({ located }) => located);
-        const seen = await findSubjects(context, known, wanted);
-        found = review(followed, seen, context).slice(0, missing);
+      if (followed.length === 0 || hasLost || isDue) {
         lastSearchMs = timestampMs;
+        const known = sure.map(({ located }) => located);
+        const seen = wanted > 0 ? await findSubjects(context, known, wanted) : [];
+        found = review(followed, seen, context).slice(0, missing);
+        followed = await this.#withCutOff(followed, frame, networks.landmarks);
       }
     }
     for (const located of found) {
@@ -183,6 +186,22 @@ export class LandmarkPipeline {
       if (located.score >= minScore && !isTaken) followed.push({ ...subject, located });
     }
     return followed;
+  }
+
+  /** The subjects, those with limbs that their region cuts off read once more. */
+  async #withCutOff(
+    subjects: readonly FollowedSubject[],
+    frame: FrameSize,
+    infer: Infer,
+  ): Promise<FollowedSubject[]> {
+    const read: FollowedSubject[] = [];
+    for (const subject of subjects) {
+      const located = await readCutOff(subject.located, frame, this.#task, this.#model, infer);
+      const isAsItWas = located === subject.located;
+      const filter = isAsItWas ? subject.filter : new OneEuroFilter(this.#task.smoothing);
+      read.push({ ...subject, filter, located });
+    }
+    return read;
   }
 
   #finderContext(

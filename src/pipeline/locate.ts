@@ -35,6 +35,11 @@ export function sureScore(minScore: number): number {
   return (1 + minScore) / 2;
 }
 
+/** The landmarks that a subject shows, of which some may lie outside the picture or be covered. */
+export function presentPoints(points: readonly CropPoint[], minScore: number): CropPoint[] {
+  return points.filter(({ score }) => score >= minScore);
+}
+
 /** Shift, growth and turn of a region below which another reading changes next to nothing. */
 const SETTLED_SHARE = 0.08;
 
@@ -131,6 +136,6 @@ function regionOf(
 ): RegionOfInterest | null {
   const { landmark } = rule;
   if (landmark === undefined) return roiFromLandmarks(points, frame, rule);
-  const present = points.filter(({ score }) => score >= landmark);
+  const present = presentPoints(points, landmark);
   return present.length < 2 ? null : roiFromLandmarks(points, frame, rule, present);
 }

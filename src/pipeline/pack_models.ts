@@ -13,6 +13,8 @@ export interface LandmarkModel {
   readonly landmarks: readonly string[];
   /** Which landmark of the mirror image each landmark is. */
   readonly mirror: readonly number[];
+  /** Pairs of landmarks that a line joins, as a hip and a knee. */
+  readonly connections: readonly (readonly [number, number])[];
 }
 
 export interface FinderModel {
@@ -25,9 +27,9 @@ export interface FinderModel {
 
 /** Throws 'pack/malformed' or 'graph/malformed' for packs without landmarks or with an input that is no square. */
 export function landmarkModelOf(model: Model): LandmarkModel {
-  const { name, codec, roi, landmarks, mirror } = model.manifest;
+  const { name, codec, roi, landmarks, mirror, connections } = model.manifest;
   if (codec.type !== 'softmax') throw wrongCodec(name, codec.type, 'softmax, as of landmarks');
-  return { codec, roi, landmarks, mirror, cropSize: squareSide(model) };
+  return { codec, roi, landmarks, mirror, connections, cropSize: squareSide(model) };
 }
 
 /** Throws 'pack/malformed' or 'graph/malformed' for packs that find nothing or with an input that is no square. */

@@ -164,6 +164,21 @@ export function coveredShare(a: RegionOfInterest, b: RegionOfInterest, frame: Fr
   return side((a.xCenter - b.xCenter) * frame.width) * side((a.yCenter - b.yCenter) * frame.height);
 }
 
+/** Whether a point in source pixels lies in the frame. */
+export function isInFrame({ x, y }: Point, { width, height }: FrameSize): boolean {
+  return x >= 0 && y >= 0 && x <= width && y <= height;
+}
+
+/** Whether a point in source pixels lies in the region. */
+export function isInRegion({ x, y }: Point, region: RegionOfInterest, frame: FrameSize): boolean {
+  const dx = x - region.xCenter * frame.width;
+  const dy = y - region.yCenter * frame.height;
+  const cos = Math.cos(region.rotationRad);
+  const sin = Math.sin(region.rotationRad);
+  const reach = Math.max(Math.abs(dx * cos + dy * sin), Math.abs(dy * cos - dx * sin));
+  return reach <= region.sizePixels / 2;
+}
+
 /** Keeps every position of the crop inside what the integer cropper can address. */
 function limitRoi(
   xPixels: number,

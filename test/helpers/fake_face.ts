@@ -26,6 +26,7 @@ export const FAKE_MODEL: LandmarkModel = {
   cropSize: 128,
   landmarks: ['top_left', 'top_right', 'bottom_right', 'bottom_left'],
   mirror: [1, 0, 3, 2],
+  connections: [],
 };
 
 /** Corners in landmark order, in source pixels. */

@@ -17,6 +17,7 @@ const model = (roi: RoiRule): LandmarkModel => ({
   cropSize: 128,
   landmarks: ['a', 'b', 'c', 'd'],
   mirror: [1, 0, 2, 3],
+  connections: [],
 });
 
 /** Four heatmaps: a sharp peak at each cell given, flat ones for null, whose score is 9 / 1024 (window cut by the corner). */
