@@ -1,4 +1,4 @@
-"""pose: 16 joints in MPII order, 1-bit DU-Net(2), order 1, 112 channels, growth 28, 128 px."""
+"""pose: 16 joints in MPII order, 1-bit DU-Net(2), order 1, 112 to 144 channels, 128 px."""
 
 import dataclasses
 
@@ -8,12 +8,14 @@ from training.configs.face import CONFIG as FACE
 CONFIG = Config(
     name="pose",
     task="pose",
-    graph=dataclasses.replace(FACE.graph, landmarks=16, channels=112, growth=28),
+    graph=dataclasses.replace(
+        FACE.graph, landmarks=16, channels=112, growth=28, deep_channels=(112, 144, 144, 128), deep_growth=(28, 36, 36, 32)
+    ),
     upright=None,
     turned=3.0,
     average=0.999,
     absent=0.25,
-    presence=0.5,
+    presence=0.45,
     landmark=0.3,
     count=8,
     license="Apache-2.0; trained on photos of Open Images (CC BY 2.0), COCO and PASCAL VOC, and on rendered people",
