@@ -40,7 +40,7 @@ def write_evaluation_scenes(
         frame = samples.frame(i, empty=i >= frames)
         left, top = map(int, frame.corner)
         boxes, ignored = [], [[x - left, y - top, w, h] for x, y, w, h in ignored_boxes(frame.ignored)]
-        for x, y, size, _ in frame.subjects.round(2).tolist():
+        for x, y, size, _ in frame.subjects.tolist():
             box = [round(v, 2) for v in (x - size / 2 - left, y - size / 2 - top, size, size)]
             (boxes if size > COUNTED * frame.height else ignored).append(box)
         file = f"{i}.jpg"
