@@ -136,7 +136,7 @@ export class LandmarkPipeline {
         const known = sure.map(({ located }) => located);
         const seen = wanted > 0 ? await findSubjects(context, known, wanted) : [];
         found = review(followed, seen, context).slice(0, missing);
-        followed = await this.#withCutOff(followed, frame, networks.landmarks);
+        followed = await this.#withCutOff(followed, seen, frame, networks.landmarks);
       }
     }
     for (const located of found) {
@@ -188,18 +188,20 @@ export class LandmarkPipeline {
     return followed;
   }
 
-  /** The subjects, those with limbs that their region cuts off read once more. */
+  /** The subjects, those with limbs that their region cuts off read once more; what was `seen` anew has been read so already. */
   async #withCutOff(
     subjects: readonly FollowedSubject[],
+    seen: readonly Located[],
     frame: FrameSize,
     infer: Infer,
   ): Promise<FollowedSubject[]> {
     const read: FollowedSubject[] = [];
     for (const subject of subjects) {
-      const located = await readCutOff(subject.located, frame, this.#task, this.#model, infer);
-      const isAsItWas = located === subject.located;
-      const filter = isAsItWas ? subject.filter : new OneEuroFilter(this.#task.smoothing);
-      read.push({ ...subject, filter, located });
+      const { located } = subject;
+      const whole = seen.includes(located)
+        ? located
+        : await readCutOff(located, frame, this.#task, this.#model, infer);
+      read.push(whole === located ? subject : readAnew(subject, whole, this.#task));
     }
     return read;
   }
@@ -280,6 +282,11 @@ function isDoubtful({ located }: FollowedSubject, { minScore }: FinderContext): 
   return located.score < sureScore(minScore);
 }
 
+/** The subject from a reading of another region: its landmarks jump, which must not be smoothed. */
+function readAnew({ id }: FollowedSubject, located: Located, task: Task): FollowedSubject {
+  return { id, filter: new OneEuroFilter(task.smoothing), located };
+}
+
 /**
  * Lets what was `seen` anew take the place of doubtful `followed` subjects (changed in place) where it is the same subject, or holds it
  * as a part, with a better score; returns the rest of it.
@@ -302,7 +309,7 @@ function review(
       if (anew === undefined) continue;
       rest = rest.filter((located) => located !== anew);
       if (anew.score <= subject.located.score) continue;
-      followed[index] = { ...subject, filter: new OneEuroFilter(task.smoothing), located: anew };
+      followed[index] = readAnew(subject, anew, task);
     }
   }
   return rest;
