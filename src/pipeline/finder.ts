@@ -118,7 +118,7 @@ async function readFinds(
   const { frame, model, task, infer, minScore } = context;
   const isNear = (a: RegionOfInterest, b: RegionOfInterest): boolean =>
     centerDistance(a, b, frame) < task.sameCenterDistance;
-  const found: Located[] = [];
+  let found: Located[] = [];
   let readings = wanted + SPARE_READINGS;
   // Finds that led nowhere count too: their neighbors would lead to the same place.
   const seen = known.map(({ next }) => next);
@@ -139,11 +139,12 @@ async function readFinds(
       mostRefinements - 1,
     );
     const refined = await readCutOff(settled, frame, task, model, infer);
-    const isKnown = [...known, ...found].some((other) =>
-      isSameSubject(other, refined, frame, task, model.roi.landmark ?? 0),
-    );
-    if (refined.score < neededScore(score, context) || isKnown) continue;
-    found.push(refined);
+    const isSame = (other: Located): boolean =>
+      isSameSubject(other, refined, frame, task, model.roi.landmark ?? 0);
+    // Of readings of one subject from different regions the best counts.
+    const isWorse = found.some((other) => isSame(other) && other.score >= refined.score);
+    if (refined.score < neededScore(score, context) || isWorse || known.some(isSame)) continue;
+    found = [...found.filter((other) => !isSame(other)), refined];
     seen.push(refined.next);
   }
   return found.sort((a, b) => b.score - a.score);

@@ -152,6 +152,21 @@ describe('detect with a finder', () => {
     expect(sizes[1]).toBeCloseTo(1.5 * 60, -1);
   });
 
+  it('keeps the best of several readings of one face', async () => {
+    // A large region around a face gives a poor reading, a smaller one, which the finder is less sure of, a good one.
+    const poor: FakeFace = { x: 300, y: 220, size: 200, clarity: 0.6 };
+    const good: FakeFace = { x: 420, y: 220, size: 100, findScore: 0.8 };
+    for (const scene of [
+      [poor, good],
+      [poor, { ...good, findScore: 0.99 }],
+    ]) {
+      const subjects = await setUp(scene).detect({ maxSubjects: 3 });
+      expect(subjects).toHaveLength(1);
+      expect(subjects[0]?.score).toBeGreaterThan(0.95);
+      expect((subjects[0]?.roi.xCenter ?? 0) * 640).toBeCloseTo(420, -0.5);
+    }
+  });
+
   it('gives up on what only the finder sees after one reading each, and after a few in all', async () => {
     const { state, asked, detect } = setUp([], { frame: { width: 200, height: 150 } });
     state.ghosts = [20, 60, 100, 140, 180].map((x) => ({ x, y: 70, size: 25 }));
