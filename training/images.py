@@ -85,6 +85,13 @@ def read_zip(path: pathlib.Path, names: list[str]) -> list[np.ndarray]:
     return images
 
 
+def read_all(path: pathlib.Path) -> list[np.ndarray]:
+    """All images of a zip, in its order."""
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    return read_zip(path, names)
+
+
 def load_set(folder: pathlib.Path, stem: str, limit: int | None = None) -> LabelledImages:
     """Reads `<stem>.npz` and `<stem>.zip`. Samples far in profile weigh less where the set has `yaw` but not `visibility`."""
     path = folder / f"{stem}.npz"
@@ -152,8 +159,12 @@ def load_mixture(sources: list[Source], part: str, limit: int | None = None) -> 
     return Mixture([load_set(s.folder, f"{s.stem}_{part}", limit) for s in sources], [s.share for s in sources])
 
 
+PEOPLED = ("venice_sunset_1k",)
+"""Panoramas that show people: no pictures of nobody."""
+
+
 def read_backgrounds(path: pathlib.Path, part: str | None = None) -> list[np.ndarray]:
-    """Pictures `<panorama>_<number>.jpg` of a zip: all, or those of a part of the panoramas in the order of their names.
+    """Pictures `<panorama>_<number>.jpg` of a zip, but those of PEOPLED: all, or those of a part of the panoramas in the order of their names.
 
     Of every eight panoramas the fourth is for choosing thresholds ("tune"), the eighth for validation ("val"), the rest "train".
     """
@@ -161,4 +172,6 @@ def read_backgrounds(path: pathlib.Path, part: str | None = None) -> list[np.nda
         names = sorted(n for n in archive.namelist() if n.endswith(".jpg"))
     panoramas = sorted({n.rsplit("_", 1)[0] for n in names})
     part_of = {panorama: {3: "tune", 7: "val"}.get(i % 8, "train") for i, panorama in enumerate(panoramas)}
-    return read_zip(path, [n for n in names if part in (None, part_of[n.rsplit("_", 1)[0]])])
+    part_of = {panorama: part_of[panorama] for panorama in panoramas if panorama not in PEOPLED}
+    parts = [(n, part_of.get(n.rsplit("_", 1)[0])) for n in names]
+    return read_zip(path, [n for n, own in parts if own is not None and part in (None, own)])

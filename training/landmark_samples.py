@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import cv2
 import numpy as np
 import torch
 
 from training.augment import background_view, photometric, scrap
 from training.config import Config
-from training.crops import stretch
+from training.crops import crop_matrix, stretch, warp
 from training.images import Mixture
 from training.landmark_sets import LANDMARK_SETS
+
+HARD = 0.5
+"""Share of the pictures without a subject that are hard ones, where there are any."""
 
 
 class LandmarkSamples(torch.utils.data.Dataset):
@@ -23,6 +29,8 @@ class LandmarkSamples(torch.utils.data.Dataset):
 
     turns: tuple[float, float]
     """Degrees of yaw up to which rows are drawn as before and from which on `config.turned` times as readily."""
+    hard: Sequence[np.ndarray] = ()
+    """Pictures without a subject that were taken for one (training/hard_negatives.py): uint8 [s, s, 3], larger than a crop."""
 
     def __init__(self, data: Mixture, backgrounds: list[np.ndarray], config: Config, start: int, stop: int) -> None:
         self.data = data.favouring_turned(config.turned, self.turns)
@@ -54,9 +62,18 @@ class LandmarkSamples(torch.utils.data.Dataset):
 
     def _negative(self, rng: np.random.Generator):
         joints = len(self.mirror)
-        if rng.random() < 0.7 and self.backgrounds:
+        if len(self.hard) and rng.random() < HARD:
+            image = self._near(self.hard[rng.integers(len(self.hard))], rng)
+        elif rng.random() < 0.7 and self.backgrounds:
             image = background_view(self.backgrounds, self.size, rng)
         else:
             data = self.data.set(rng)
             image = scrap(data.images[rng.integers(len(data))], self.size, rng)
         return image, np.zeros((joints, 2), np.float32), np.zeros(joints), np.ones(joints)
+
+    def _near(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The middle of a picture, moved, turned and mirrored as much as regions are that a tracker moves."""
+        side = self.size * np.exp(rng.normal(0, 0.12))
+        centre = np.array(picture.shape[1::-1]) / 2 + rng.normal(0, 0.06, 2) * side
+        matrix = crop_matrix(centre, side, rng.normal(0, 0.1), self.size, rng.random() < 0.5)
+        return warp(picture, matrix, self.size, cv2.BORDER_REPLICATE)

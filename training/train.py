@@ -22,7 +22,8 @@ from training.config import Config
 from training.configs import load_config
 from training.evaluate import evaluate
 from training.graph import build_graph
-from training.images import load_mixture, parse_source, read_backgrounds
+from training.images import load_mixture, parse_source, read_all, read_backgrounds
+from training.landmark_samples import LandmarkSamples
 from training.losses import distillation_loss
 from training.model import GraphModule
 from training.schedule import Average, has_float_weights, is_settling, learning_rate
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
         help="FOLDER:STEM[:SHARE] of <stem>_train and <stem>_val; repeat to mix sets by share",
     )
     options.add_argument("--backgrounds", type=pathlib.Path, help="zip of pictures without subjects")
+    options.add_argument("--negatives", type=pathlib.Path, help="zip of pictures taken for a subject (training/hard_negatives.py); landmark tasks")
     options.add_argument("--init", type=pathlib.Path, help="checkpoint or master weights to start from; may be of a narrower network")
     options.add_argument("--teacher", help="CONFIG:CHECKPOINT to learn from where the configuration has `distillation`")
     options.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("training/runs"))
@@ -78,8 +80,13 @@ def main() -> None:
     task = TASKS[config.task]
     data = load_mixture(arguments.data, "train", arguments.limit)
     backgrounds = read_backgrounds(arguments.backgrounds, task.backgrounds) if arguments.backgrounds else []
+    samples = task.samples(data, backgrounds, config, 0, config.steps * config.batch)
+    if arguments.negatives:
+        if not isinstance(samples, LandmarkSamples):
+            raise SystemExit(f"'{config.task}' composes its frames: expected no --negatives")
+        samples.hard = read_all(arguments.negatives)
     validations = task.validations(arguments.data, arguments.backgrounds, config, arguments.limit or 300)
-    train(config, task.samples(data, backgrounds, config, 0, config.steps * config.batch), validations, arguments)
+    train(config, samples, validations, arguments)
 
 
 def train(config: Config, samples: torch.utils.data.Dataset, validations: dict, arguments: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from training.configs import load_config
 from training.evaluation_set import skin_tone, write_evaluation_set
 from training.face_samples import FaceSamples
 from training.graph import GraphConfig
-from training.images import Mixture, Source, load_mixture, load_set, read_backgrounds
+from training.images import PEOPLED, Mixture, Source, load_mixture, load_set, read_all, read_backgrounds
 from training.landmark_sets import LANDMARK_SETS
 from training.landmark_validation import FaceValidation
 from training.tests.helpers import face_template, write_face_set
@@ -143,8 +143,32 @@ def test_backgrounds_are_held_out_by_panorama(tmp_path):
         for name in "abcdefghi":
             for view in range(3):
                 archive.writestr(f"{name}_1k_{view}.jpg", picture)
+        archive.writestr(f"{PEOPLED[0]}_0.jpg", picture)
     counts = {part: len(read_backgrounds(tmp_path / "b.zip", part)) for part in (None, "train", "tune", "val")}
     assert counts == {None: 27, "train": 21, "tune": 3, "val": 3}
+
+
+def test_half_of_the_pictures_of_nobody_are_hard_ones_if_there_are_any(tmp_path):
+    write_face_set(tmp_path, "faces_train", 4)
+    data = load_mixture([Source(tmp_path, "faces")], "train")
+    config = Config(name="t", task="face", graph=GraphConfig(), negatives=1.0)
+    samples = FaceSamples(data, [np.zeros((160, 160, 3), np.uint8)], config, 0, 200)
+    for some in data.sets:
+        some.images = [np.full_like(image, 128) for image in some.images]
+    assert not any(is_red(samples[i][0].numpy()) for i in range(50))
+    picture = cv2.imencode(".png", np.full((192, 192, 3), (0, 0, 220), np.uint8))[1].tobytes()
+    with zipfile.ZipFile(tmp_path / "hard.zip", "w") as archive:
+        archive.writestr("0.png", picture)
+    samples.hard = read_all(tmp_path / "hard.zip")
+    red = [i for i in range(200) if is_red(samples[i][0].numpy())]
+    assert 70 < len(red) < 130
+    _, _, mask, absent = samples[red[0]]
+    assert (mask == 0).all() and (absent == 1).all()
+
+
+def is_red(image: np.ndarray) -> bool:
+    """Whether a picture [3, h, w] is redder than any damage makes a grey one."""
+    return float(image[0].mean()) > 2 * float(image[1].mean()) + 10
 
 
 def test_profiles_weigh_less_unless_their_labels_are_exact(tmp_path):

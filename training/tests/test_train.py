@@ -6,7 +6,10 @@ import pathlib
 import subprocess
 import sys
 import time
+import zipfile
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -135,6 +138,15 @@ def test_weights_settle_as_the_average_has_them(tmp_path, monkeypatch, faces):
 def test_a_teacher_and_its_weight_come_together(tmp_path, monkeypatch, faces):
     with pytest.raises(SystemExit, match="expected both or neither"):
         run(monkeypatch, faces, tmp_path, "smoke", "--teacher", "smoke:none.pt")
+
+
+def test_finders_make_their_own_negatives(tmp_path, monkeypatch, faces):
+    picture = cv2.imencode(".jpg", np.zeros((16, 16, 3), np.uint8))[1].tobytes()
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("room_0.jpg", picture)
+    zipped = str(tmp_path / "b.zip")
+    with pytest.raises(SystemExit, match="'face-finder' composes its frames: expected no --negatives"):
+        run(monkeypatch, faces, tmp_path, "face-finder", "--backgrounds", zipped, "--negatives", zipped)
 
 
 def small(**changed) -> GraphModule:
