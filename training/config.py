@@ -47,7 +47,7 @@ class Config:
     What the pack says about itself (models/README.md section 3):
     opened_as       `task` of the manifest, which is the landmarker that opens the pack; "": `task`. Landmark sets of one's own say face
                     or pose, whichever is found and followed as their subjects are
-    presence, landmark, count, mirrored     of the manifest's `roi`; landmark and count may be None
+    presence, landmark, visible, count, mirrored    of the manifest's `roi`; landmark, visible and count may be None
     license, data               of the manifest
     """
 
@@ -80,6 +80,7 @@ class Config:
     opened_as: str = ""
     presence: float = 0.5
     landmark: float | None = None
+    visible: float | None = None
     count: int | None = None
     mirrored: bool = False
     license: str = ""

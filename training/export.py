@@ -87,7 +87,7 @@ def manifest_of(config: Config, network: IntegerNetwork, figures: dict) -> dict:
     landmark_set = LANDMARK_SETS[config.task]
     first, *others = figures or {"": {}}
     roi = {"scale": config.roi_scale, "upright": config.upright and list(config.upright), "presence": config.presence}
-    optional = {"landmark": config.landmark, "count": config.count, "mirrored": config.mirrored or None}
+    optional = {"landmark": config.landmark, "visible": config.visible, "count": config.count, "mirrored": config.mirrored or None}
     return {
         "name": config.name,
         "task": config.opened_as or config.task,

@@ -83,7 +83,7 @@ export interface FaceLandmarkerOptions extends LandmarkerOptions {
   readonly numFaces?: number | undefined;
   /** Least score that the finder, or without one the landmarks, give a new face, 0..1. Default: theirs. */
   readonly minFaceDetectionConfidence?: number | undefined;
-  /** Least landmark score of any reported face, 0..1. Default: the model's for new faces. */
+  /** Least landmark score of any reported face, 0..1. Default: the model's for new faces, in a stream 0.3 at least. */
   readonly minFacePresenceConfidence?: number | undefined;
 }
 
@@ -92,7 +92,7 @@ export interface PoseLandmarkerOptions extends LandmarkerOptions {
   readonly numPoses?: number | undefined;
   /** Least score that the finder, or without one the landmarks, give a new person, 0..1. Default: theirs. */
   readonly minPoseDetectionConfidence?: number | undefined;
-  /** Least landmark score of any reported person, 0..1. Default: the model's for new people. */
+  /** Least landmark score of any reported person, 0..1. Default: the model's for new people, in a stream 0.2 at least. */
   readonly minPosePresenceConfidence?: number | undefined;
 }
 

@@ -129,8 +129,8 @@ function checkCentersChannels(landmarks: readonly string[]): void {
 
 function parseRoi(raw: JsonRecord, count: number): RoiRule {
   const upright = check.field(raw, 'upright');
-  const [landmark, best] = [check.field(raw, 'landmark'), check.field(raw, 'count')];
-  const mirrored = check.field(raw, 'mirrored');
+  const [landmark, visible] = [check.field(raw, 'landmark'), check.field(raw, 'visible')];
+  const [best, mirrored] = [check.field(raw, 'count'), check.field(raw, 'mirrored')];
   return {
     scale: check.number(check.field(raw, 'scale'), 'manifest.roi.scale', 0.1, 10),
     upright: upright === null ? null : parsePair(upright, 'manifest.roi.upright', count),
@@ -138,6 +138,9 @@ function parseRoi(raw: JsonRecord, count: number): RoiRule {
     ...(landmark === undefined
       ? {}
       : { landmark: check.number(landmark, 'manifest.roi.landmark', 0, 1) }),
+    ...(visible === undefined
+      ? {}
+      : { visible: check.number(visible, 'manifest.roi.visible', 0, 1) }),
     ...(best === undefined ? {} : { count: check.integer(best, 'manifest.roi.count', 1, count) }),
     ...(mirrored === undefined
       ? {}

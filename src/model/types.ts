@@ -112,6 +112,8 @@ export interface RoiRule {
   readonly presence: number;
   /** Least score of a landmark that the region holds, 0..1; absent: it holds all. */
   readonly landmark?: number;
+  /** Least score of a landmark that is in the picture, 0..1; absent: `landmark`, without which all are. */
+  readonly visible?: number;
   /** How many of the best-scored landmarks make the subject's score; absent: all. */
   readonly count?: number;
   /** Whether a region's mirror image is read too, and the means of both readings count; absent: it is not. */

@@ -82,10 +82,14 @@ export class LandmarkPipeline {
     networks: PipelineNetworks,
     options: PipelineOptions,
   ): Promise<DetectedSubject[]> {
-    const context = this.#finderContext(frame, networks, options);
+    const { presence } = this.#model.roi;
+    const context = this.#finderContext(frame, networks, options, presence);
     const found =
       context === null
-        ? await searchFrame(this.#searchContext(frame, networks, options), options.maxSubjects)
+        ? await searchFrame(
+            this.#searchContext(frame, networks, options, presence),
+            options.maxSubjects,
+          )
         : await findInStill(context, options.maxSubjects);
     return found.map((located, id) => this.#subject(located, id, frame, located.points));
   }
@@ -109,14 +113,14 @@ export class LandmarkPipeline {
 
     const missing = options.maxSubjects - followed.length;
     const hasLost = followed.length < stream.followed.length;
-    const context = this.#finderContext(frame, networks, options);
+    const context = this.#finderContext(frame, networks, options, this.#streamPresence);
     let found: Located[] = [];
     if (context === null) {
       if (missing <= 0 || hasLost) searchPosition = 0;
       if (missing > 0) {
         const searched = await this.#searchOn(
           searchPosition,
-          this.#searchContext(frame, networks, options),
+          this.#searchContext(frame, networks, options, this.#streamPresence),
           followed.map(({ located }) => located),
           missing,
         );
@@ -155,6 +159,11 @@ export class LandmarkPipeline {
     this.#streams.delete(streamId);
   }
 
+  /** Presence score that a stream asks for where the caller says nothing. */
+  get #streamPresence(): number {
+    return Math.max(this.#model.roi.presence, this.#task.streamPresence);
+  }
+
   #stream(streamId: number, frame: FrameSize): Stream {
     const stream = this.#streams.get(streamId);
     if (stream?.frame.width === frame.width && stream.frame.height === frame.height) return stream;
@@ -170,9 +179,10 @@ export class LandmarkPipeline {
     options: PipelineOptions,
   ): Promise<FollowedSubject[]> {
     const { minTrackingConfidence, minPresenceConfidence } = options;
-    const { presence, landmark = 0 } = this.#model.roi;
+    const { landmark = 0 } = this.#model.roi;
+    const presence = minPresenceConfidence ?? this.#streamPresence;
     const minScore = Math.max(
-      minTrackingConfidence ?? (minPresenceConfidence ?? presence) * this.#task.trackingShare,
+      minTrackingConfidence ?? presence * this.#task.trackingShare,
       minPresenceConfidence ?? 0,
     );
     const followed: FollowedSubject[] = [];
@@ -210,6 +220,7 @@ export class LandmarkPipeline {
     frame: FrameSize,
     { landmarks, finder: inferFinder }: PipelineNetworks,
     { minDetectionConfidence, minPresenceConfidence }: PipelineOptions,
+    presence: number,
   ): FinderContext | null {
     const finder = this.#finder;
     if (finder === null) return null;
@@ -221,7 +232,7 @@ export class LandmarkPipeline {
       infer: landmarks,
       inferFinder,
       minFinderScore: minDetectionConfidence ?? finder.presence,
-      minScore: minPresenceConfidence ?? this.#model.roi.presence,
+      minScore: minPresenceConfidence ?? presence,
     };
   }
 
@@ -229,9 +240,10 @@ export class LandmarkPipeline {
     frame: FrameSize,
     { landmarks }: PipelineNetworks,
     options: PipelineOptions,
+    presence: number,
   ): SearchContext {
     const minScore = Math.max(
-      options.minDetectionConfidence ?? this.#model.roi.presence,
+      options.minDetectionConfidence ?? presence,
       options.minPresenceConfidence ?? 0,
     );
     const sides = this.#task.searchSides;

@@ -21,6 +21,11 @@ export interface Task {
   readonly sameLandmarkDistance: number;
   /** or if the region of one covers that of the other by at least this share; null: regions may overlap. */
   readonly sameCoveredShare: number | null;
+  /**
+   * Least presence score in a stream, unless the caller wants another: a region that is followed is not asked of the finder again, so
+   * that less than that of a still image would follow walls.
+   */
+  readonly streamPresence: number;
   /** Share of the presence score at which a followed subject counts as lost, so that it does not flicker. */
   readonly trackingShare: number;
   /** The finder looks for missing subjects this often while others are followed; in every frame while none is. */
@@ -38,7 +43,7 @@ export const TASKS = {
   face: {
     finder: 'face-finder',
     searchSides: [1, 0.7, 1.4, 0.5, 0.35, 0.25],
-    candidateShare: 0.6,
+    candidateShare: 0.75,
     refinements: 1,
     mostRefinements: 4,
     // Faces that touch are 0.8 of a side apart; a small face beside one of three times its size is 0.53 sides from its center.
@@ -47,6 +52,7 @@ export const TASKS = {
     // Parts of a face look like faces to a network that knows no others. Faces that touch cover a fifth of each other, a small
     // one beside one of three times its size is covered by two fifths.
     sameCoveredShare: 0.5,
+    streamPresence: 0.3,
     trackingShare: 0.8,
     findIntervalMs: 500,
     reviewIntervalMs: 150,
@@ -63,6 +69,7 @@ export const TASKS = {
     sameCenterDistance: 0.15,
     sameLandmarkDistance: 0.1,
     sameCoveredShare: null,
+    streamPresence: 0.2,
     trackingShare: 0.8,
     findIntervalMs: 500,
     reviewIntervalMs: 150,

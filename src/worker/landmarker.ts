@@ -131,7 +131,7 @@ export function infoOf({ landmarks, finder, timings }: Landmarker): SessionInfo 
       landmarks: names,
       mirror,
       connections,
-      minLandmarkScore: roi.landmark ?? 0,
+      minLandmarkScore: roi.visible ?? roi.landmark ?? 0,
       refinements: landmarks.refinements,
       mirrored: roi.mirrored ?? false,
       multiplyAdds,

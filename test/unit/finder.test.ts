@@ -211,6 +211,29 @@ describe('a stream with a finder', () => {
     expect((await next()).ids).toEqual([1]);
   });
 
+  it('asks for more than the presence of the pack where that is low; in a still image it counts', async () => {
+    const lenient = { ...FAKE_MODEL, roi: { ...FAKE_MODEL.roi, presence: 0.1 } };
+    const faint = [{ ...face, clarity: 0.25 }];
+    const frame = { width: 640, height: 480 };
+    const networks = {
+      landmarks: (region: RegionOfInterest) => Promise.resolve(fakeHeatmaps(region, frame, faint)),
+      finder: (region: RegionOfInterest) => Promise.resolve(fakeFinds(region, frame, faint)),
+    };
+    const pipeline = new LandmarkPipeline(
+      { landmarks: lenient, finder: FAKE_FINDER },
+      TASKS.face,
+      () => 0,
+    );
+    const follow = (options: PipelineOptions, timeMs: number) =>
+      pipeline.detectInStream(1, frame, timeMs, networks, options);
+    expect(TASKS.face.streamPresence).toBe(0.3);
+    expect(await pipeline.detect(frame, networks, defaults)).toHaveLength(1);
+    expect(await follow(defaults, 0)).toHaveLength(0);
+    expect(await follow({ ...defaults, minPresenceConfidence: 0.2 }, 100)).toHaveLength(1);
+    // Once found, a face is followed down to 0.8 of 0.3.
+    expect(await follow(defaults, 200)).toHaveLength(1);
+  });
+
   it('finds a face that has jumped in the same frame', async () => {
     const { state, next } = setUp([left]);
     await next();

@@ -112,7 +112,7 @@ describe('fuzzed packs give a model or a BitmarksError', () => {
         key,
       ]),
       ...['type', 'stride', 'window', 'scale', 'unit'].map((key) => ['codec', key]),
-      ...['scale', 'upright', 'presence', 'landmark', 'count', 'mirrored'].map((key) => [
+      ...['scale', 'upright', 'presence', 'landmark', 'visible', 'count', 'mirrored'].map((key) => [
         'roi',
         key,
       ]),

@@ -74,6 +74,7 @@ test('optional fields of roi are kept, and absent where they are not given', () 
     upright: null,
     presence: 0.4,
     landmark: 0.2,
+    visible: 0.3,
     count: 2,
     mirrored: true,
   };
@@ -128,6 +129,10 @@ describe('the manifest', () => {
     [
       { roi: { scale: 1, upright: null, presence: 0, landmark: 1.5 } },
       'manifest.roi.landmark is 1.5, expected a number from 0 to 1',
+    ],
+    [
+      { roi: { scale: 1, upright: null, presence: 0, visible: -0.1 } },
+      'manifest.roi.visible is -0.1, expected a number from 0 to 1',
     ],
     [
       { roi: { scale: 1, upright: null, presence: 0, mirrored: 1 } },

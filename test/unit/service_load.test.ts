@@ -36,6 +36,19 @@ describe('load', () => {
     expect(info.model.multiplyAdds).toBe(32 * 32 * 81 + 16 * 16 * 81);
   });
 
+  it('says from which score a landmark is in the picture: that of the pack, else that of regions', async () => {
+    const scoreOf = async (rule: { landmark?: number; visible?: number }) => {
+      const changed = (bytes: Uint8Array) => {
+        const model = parsePack(bytes);
+        const { roi } = model.manifest;
+        return { ...model, manifest: { ...model.manifest, roi: { ...roi, ...rule } } };
+      };
+      return (await setUp({ parsePack: changed }).load()).model.minLandmarkScore;
+    };
+    expect(await scoreOf({ landmark: 0.1, visible: 0.25 })).toBe(0.25);
+    expect(await scoreOf({ landmark: 0.1 })).toBe(0.1);
+  });
+
   it('downloads by URL with progress', async () => {
     const progress: LoadProgress[] = [];
     const { service } = setUp({
