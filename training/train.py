@@ -145,8 +145,8 @@ def train(config: Config, samples: torch.utils.data.Dataset, validations: dict, 
                 outputs = [logits.float() for logits in network(image)]
             loss = TASKS[config.task].loss(outputs, targets, config)
             if teacher is not None:
-                with torch.no_grad():
-                    taught = teacher(image)[-1]
+                with torch.no_grad(), cast:
+                    taught = teacher(image)[-1].float()
                 loss = loss + config.distillation * distillation_loss(outputs[-1], taught, targets[1])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
