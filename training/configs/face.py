@@ -12,7 +12,7 @@ CONFIG = Config(
     absent=0.25,
     hidden=0.5,
     average=0.999,
-    presence=0.5,
+    presence=0.12,
     license="Apache-2.0; trained on FairFace (CC BY 4.0, K. Karkkainen and J. Joo)",
     data=(
         "FairFace images (CC BY 4.0), landmarks by MediaPipe Face Mesh (Apache-2.0)",

@@ -11,7 +11,7 @@ CONFIG = dataclasses.replace(
     task="person-finder",
     graph=dataclasses.replace(FACE_FINDER.graph, landmarks=4),
     turned=1.0,
-    presence=0.25,
+    presence=0.15,
     license=POSE.license,
     data=POSE.data,
 )

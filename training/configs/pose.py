@@ -12,11 +12,13 @@ CONFIG = Config(
         FACE.graph, landmarks=16, channels=112, growth=28, deep_channels=(112, 144, 144, 128), deep_growth=(28, 36, 36, 32)
     ),
     upright=None,
+    negatives=0.1,
     turned=3.0,
     average=0.999,
-    absent=0.25,
-    presence=0.45,
-    landmark=0.3,
+    absent=1.0,
+    presence=0.2,
+    landmark=0.1,
+    visible=0.25,
     count=8,
     license="Apache-2.0; trained on photos of Open Images (CC BY 2.0), COCO and PASCAL VOC, and on rendered people",
     data=(
