@@ -7,7 +7,7 @@ import re
 
 import torch
 
-from training.graph import channels_of
+from training.graph import GraphConfig, build_graph, channels_of
 from training.model import GraphModule, key
 from training.pack import read_safetensors
 from training.schedule import trained_weights
@@ -146,3 +146,10 @@ def weights_of(path: pathlib.Path) -> dict[str, torch.Tensor]:
     if path.suffix == ".safetensors":
         return {name: torch.from_numpy(array.astype("float32")) for name, array in read_safetensors(path)[0].items()}
     return trained_weights(torch.load(path, weights_only=True, map_location="cpu"))
+
+
+def trained_network(graph: GraphConfig, path: pathlib.Path) -> GraphModule:
+    """The network of that shape with the weights of a file, as of `weights_of`."""
+    model = GraphModule(build_graph(graph))
+    model.load_state_dict(weights_of(path))
+    return model

@@ -15,10 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.checkpoints import weights_of
+from training.checkpoints import trained_network
 from training.config import Config
 from training.configs import load_config
-from training.graph import build_graph
 from training.images import parse_source
 from training.landmark_sets import LANDMARK_SETS
 from training.model import GraphModule
@@ -63,6 +62,13 @@ def evaluate(model: GraphModule, validations: dict, config: Config) -> dict:
     return results[first] | {name: results[name] for name in others}
 
 
+def named_network(text: str) -> tuple[Config, GraphModule]:
+    """The configuration and the network of CONFIG:CHECKPOINT."""
+    name, _, path = text.partition(":")
+    config = load_config(name)
+    return config, trained_network(config.graph, pathlib.Path(path))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default="face")
@@ -75,8 +81,7 @@ def main() -> None:
 
     torch.set_num_threads(arguments.threads)
     config = load_config(arguments.config)
-    model = GraphModule(build_graph(config.graph))
-    model.load_state_dict(weights_of(arguments.checkpoint))
+    model = trained_network(config.graph, arguments.checkpoint)
     validations = TASKS[config.task].validations(arguments.data, arguments.backgrounds, config, arguments.limit)
     print(json.dumps(evaluate(model, validations, config), indent=2))
 

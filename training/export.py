@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 import torch
 
-from training.checkpoints import weights_of
+from training.checkpoints import trained_network
 from training.config import Config
 from training.configs import load_config
 from training.evaluate import decode_all, predict
-from training.graph import build_graph, count
+from training.graph import count
 from training.images import Source, parse_source
 from training.integer import IntegerNetwork, integer_network
 from training.landmark_sets import LANDMARK_SETS
@@ -48,9 +48,7 @@ def save_master(model: GraphModule, path: pathlib.Path) -> None:
 
 def load_master(path: pathlib.Path, config: Config) -> GraphModule:
     """A model in evaluation mode from master weights."""
-    model = GraphModule(build_graph(config.graph))
-    model.load_state_dict(weights_of(path))
-    return model.eval()
+    return trained_network(config.graph, path).eval()
 
 
 def predict_integer(network: IntegerNetwork, images: np.ndarray, config: Config) -> list:
@@ -123,9 +121,7 @@ def main() -> None:
         raise SystemExit(f"'{config.name}' stretches its crops and packs cannot say so: export a configuration with stretch=False")
     master = arguments.master or arguments.masters / f"{config.name}.safetensors"
     if arguments.checkpoint:
-        trained = GraphModule(build_graph(config.graph))
-        trained.load_state_dict(weights_of(arguments.checkpoint))
-        save_master(trained, master)
+        save_master(trained_network(config.graph, arguments.checkpoint), master)
     model = load_master(master, config)
     network = integer_network(model)
 

@@ -17,12 +17,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from training import checkpoints
 from training.config import Config
-from training.configs import load_config
 from training.crops import crop_matrix, warp
-from training.evaluate import predict
-from training.graph import build_graph
+from training.evaluate import named_network, predict
 from training.images import load_mixture, parse_source, read_backgrounds
 from training.model import GraphModule
 from training.tasks import TASKS
@@ -72,19 +69,10 @@ def reader_scores(pictures: list[np.ndarray], config: Config, model: GraphModule
     return [float(np.sort(scores)[-(config.count or 0) :].mean()) for _, scores in predict(model, np.ascontiguousarray(regions), config)]
 
 
-def network(text: str) -> tuple[Config, GraphModule]:
-    """The configuration and the network of CONFIG:CHECKPOINT."""
-    name, _, path = text.partition(":")
-    config = load_config(name)
-    model = GraphModule(build_graph(config.graph))
-    model.load_state_dict(checkpoints.weights_of(pathlib.Path(path)))
-    return config, model
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--finder", type=network, required=True, help="CONFIG:CHECKPOINT")
-    parser.add_argument("--reader", type=network, required=True, help="CONFIG:CHECKPOINT")
+    parser.add_argument("--finder", type=named_network, required=True, help="CONFIG:CHECKPOINT")
+    parser.add_argument("--reader", type=named_network, required=True, help="CONFIG:CHECKPOINT")
     parser.add_argument("--data", type=parse_source, action="append", required=True, help="a set of the finder's subjects; none is shown")
     parser.add_argument("--backgrounds", type=pathlib.Path, required=True)
     parser.add_argument("--frames", type=int, default=20000)

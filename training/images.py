@@ -172,6 +172,5 @@ def read_backgrounds(path: pathlib.Path, part: str | None = None) -> list[np.nda
         names = sorted(n for n in archive.namelist() if n.endswith(".jpg"))
     panoramas = sorted({n.rsplit("_", 1)[0] for n in names})
     part_of = {panorama: {3: "tune", 7: "val"}.get(i % 8, "train") for i, panorama in enumerate(panoramas)}
-    part_of = {panorama: part_of[panorama] for panorama in panoramas if panorama not in PEOPLED}
-    parts = [(n, part_of.get(n.rsplit("_", 1)[0])) for n in names]
-    return read_zip(path, [n for n, own in parts if own is not None and part in (None, own)])
+    wanted = {panorama for panorama, own in part_of.items() if part in (None, own) and panorama not in PEOPLED}
+    return read_zip(path, [n for n in names if n.rsplit("_", 1)[0] in wanted])

@@ -16,10 +16,10 @@ import statistics
 import torch
 
 from training import memory, train
-from training.checkpoints import weights_of
+from training.checkpoints import trained_network
 from training.evaluate import evaluate
 from training.export import manifest_of
-from training.graph import build_graph, count, prune
+from training.graph import count, prune
 from training.images import load_mixture, parse_source, read_backgrounds
 from training.integer import integer_network
 from training.model import GraphModule
@@ -48,8 +48,7 @@ def model_bytes(model: GraphModule) -> int:
 def measure_row(row: Row, run: pathlib.Path, validations: dict) -> dict:
     """Figures of a trained row: accuracy on the whole validation set, bytes, memory and time of a step."""
     config = row.config
-    model = GraphModule(build_graph(config.graph))
-    model.load_state_dict(weights_of(run / "checkpoint.pt"))
+    model = trained_network(config.graph, run / "checkpoint.pt")
     result = evaluate(model, validations, config)
     need = memory.measure(config.graph, config.keep_bits, config.batch, repeats=2)
     counts = count({**model.graph, **prune(model.graph)})

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from training import checkpoints, distributed
 from training.config import Config
 from training.configs import load_config
-from training.evaluate import evaluate
+from training.evaluate import evaluate, named_network
 from training.graph import build_graph
 from training.images import load_mixture, parse_source, read_all, read_backgrounds
 from training.landmark_samples import LandmarkSamples
@@ -28,14 +28,6 @@ from training.losses import distillation_loss
 from training.model import GraphModule
 from training.schedule import Average, has_float_weights, is_settling, learning_rate
 from training.tasks import TASKS
-
-
-def load_teacher(text: str) -> GraphModule:
-    """The network of CONFIG:CHECKPOINT in evaluation mode."""
-    name, _, path = text.partition(":")
-    teacher = GraphModule(build_graph(load_config(name).graph))
-    teacher.load_state_dict(checkpoints.weights_of(pathlib.Path(path)))
-    return teacher.eval().requires_grad_(False)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -101,7 +93,7 @@ def train(config: Config, samples: torch.utils.data.Dataset, validations: dict, 
     checkpoint = run / "checkpoint.pt"
     if arguments.init and not checkpoint.exists():
         print("not started from the file:", *checkpoints.start_from(model, arguments.init))
-    teacher = load_teacher(arguments.teacher).to(device) if arguments.teacher else None
+    teacher = named_network(arguments.teacher)[1].eval().requires_grad_(False).to(device) if arguments.teacher else None
     optimizer = torch.optim.Adam(model.parameters(), lr=config.rate, fused=True)
     average = Average(model, config.average) if config.average else None
     parts = {"model": model, "optimizer": optimizer}
