@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--rate", type=float, help="override the configuration's peak learning rate")
     options.add_argument("--settle", type=float, help="override the configuration's share of steps with settled weights; 1: all")
     options.add_argument("--seed", type=int, help="override the configuration's seed")
+    options.add_argument("--distillation", type=float, help="override the configuration's weight of what `--teacher` says")
     options.add_argument("--limit", type=int, help="use only the first images (for trying things)")
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--workers", type=int, default=1, help="processes that make samples")
@@ -63,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     arguments = parser().parse_args()
     config = load_config(arguments.config)
-    changes = {name: getattr(arguments, name) for name in ("steps", "rate", "seed", "settle") if getattr(arguments, name) is not None}
+    fields = ("steps", "rate", "seed", "settle", "distillation")
+    changes = {name: getattr(arguments, name) for name in fields if getattr(arguments, name) is not None}
     config = dataclasses.replace(config, **changes)
     if (config.distillation > 0) != (arguments.teacher is not None):
         raise SystemExit(f"distillation is {config.distillation}, --teacher {arguments.teacher}: expected both or neither")
