@@ -3,9 +3,16 @@
  * the knees would else never show their feet: these lie further away than the region's margin. Knows no search and no time.
  */
 import type { RegionOfInterest } from '../protocol/result';
-import { locateLandmarks, presentPoints, type Infer, type Located } from './locate';
+import {
+  locateLandmarks,
+  presentPoints,
+  regionOf,
+  visibleScore,
+  type Infer,
+  type Located,
+} from './locate';
 import type { LandmarkModel } from './pack_models';
-import { isInFrame, isInRegion, roiFromLandmarks, type FrameSize, type Point } from './roi';
+import { isInFrame, isInRegion, type FrameSize, type Point } from './roi';
 import { isSameSubject } from './same_subject';
 import type { Task } from './tasks';
 
@@ -29,14 +36,14 @@ export async function readCutOff(
   const { landmark } = model.roi;
   if (landmark === undefined) return located;
   const beyond = cutOffPoints(located, landmark, frame, model);
-  if (beyond.length === 0) return located;
-  const present = presentPoints(located.points, landmark);
-  const region = roiFromLandmarks(located.points, frame, model.roi, [...present, ...beyond]);
+  const region = regionOf(located.points, model.roi, frame, beyond);
+  if (beyond.length === 0 || region === null) return located;
   const wider = await locateLandmarks(region, frame, model, infer, 1);
+  const shown = ({ points }: Located): number => presentPoints(points, landmark).length;
   const showsMore =
-    presentPoints(wider.points, landmark).length > present.length &&
+    shown(wider) > shown(located) &&
     wider.score >= located.score - SCORE_TOLERANCE &&
-    isSameSubject(located, wider, frame, task, landmark);
+    isSameSubject(located, wider, frame, task, visibleScore(model.roi));
   return showsMore ? wider : located;
 }
 

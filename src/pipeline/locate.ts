@@ -8,7 +8,14 @@ import type { RoiRule } from '../model/types';
 import type { RegionOfInterest } from '../protocol/result';
 import { decodeHeatmaps, type CropPoint } from './heatmap_codec';
 import type { LandmarkModel } from './pack_models';
-import { centerDistance, cropToFramePixels, roiFromLandmarks, type FrameSize } from './roi';
+import {
+  centerDistance,
+  cropToFramePixels,
+  nearestInFrame,
+  roiFromLandmarks,
+  type FrameSize,
+  type Point,
+} from './roi';
 
 /**
  * Crops the region, or its mirror image, out of the frame at hand and runs the network on it; the result is read before the
@@ -33,6 +40,11 @@ export interface Located {
 /** Score from which a subject is beyond doubt: half way from barely present, `minScore`, to certain. */
 export function sureScore(minScore: number): number {
   return (1 + minScore) / 2;
+}
+
+/** Score from which a landmark is in the picture, 0..1. */
+export function visibleScore({ landmark = 0, visible = landmark }: RoiRule): number {
+  return visible;
 }
 
 /** The landmarks that a subject shows, of which some may lie outside the picture or be covered. */
@@ -128,14 +140,20 @@ function scoreOf(points: readonly CropPoint[], { count = points.length }: RoiRul
   return scores.slice(0, count).reduce((sum, score) => sum + score, 0) / count;
 }
 
-/** Region around the landmarks that are present; null where too few are to say where the subject is. */
-function regionOf(
+/**
+ * Region around the landmarks that are present and the places `beyond`; null where too few are present to say where the subject is.
+ * A subject that is shown in part goes on where the frame ends, but there is nothing to read there.
+ */
+export function regionOf(
   points: readonly CropPoint[],
   rule: RoiRule,
   frame: FrameSize,
+  beyond: readonly Point[] = [],
 ): RegionOfInterest | null {
   const { landmark } = rule;
   if (landmark === undefined) return roiFromLandmarks(points, frame, rule);
   const present = presentPoints(points, landmark);
-  return present.length < 2 ? null : roiFromLandmarks(points, frame, rule, present);
+  if (present.length < 2) return null;
+  const within = [...present, ...beyond].map((point) => nearestInFrame(point, frame));
+  return roiFromLandmarks(points, frame, rule, within);
 }

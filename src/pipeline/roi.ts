@@ -169,6 +169,11 @@ export function isInFrame({ x, y }: Point, { width, height }: FrameSize): boolea
   return x >= 0 && y >= 0 && x <= width && y <= height;
 }
 
+/** The place in the frame that is nearest to a point in source pixels. */
+export function nearestInFrame({ x, y }: Point, { width, height }: FrameSize): Point {
+  return { x: clamp(x, 0, width), y: clamp(y, 0, height) };
+}
+
 /** Whether a point in source pixels lies in the region. */
 export function isInRegion({ x, y }: Point, region: RegionOfInterest, frame: FrameSize): boolean {
   const dx = x - region.xCenter * frame.width;

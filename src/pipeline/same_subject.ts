@@ -5,7 +5,10 @@ import type { Located } from './locate';
 import { coveredShare, type FrameSize } from './roi';
 import type { Task } from './tasks';
 
-/** Landmarks count where both readings have them with at least `minLandmarkScore`. */
+/**
+ * Landmarks count where both readings have them with at least `minLandmarkScore`: those that are hardly there lie elsewhere in every
+ * region, and part of a person would be somebody else than the whole.
+ */
 export function isSameSubject(
   a: Located,
   b: Located,

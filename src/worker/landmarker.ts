@@ -6,6 +6,7 @@ import type { Session } from '../engine/session';
 import { BitmarksError } from '../errors';
 import type { Model } from '../model/types';
 import { LandmarkPipeline } from '../pipeline/landmark_pipeline';
+import { visibleScore } from '../pipeline/locate';
 import { checkTask, finderModelOf, landmarkModelOf } from '../pipeline/pack_models';
 import { TASKS } from '../pipeline/tasks';
 import type { LoadRequest, SessionInfo } from '../protocol/service';
@@ -131,7 +132,7 @@ export function infoOf({ landmarks, finder, timings }: Landmarker): SessionInfo 
       landmarks: names,
       mirror,
       connections,
-      minLandmarkScore: roi.visible ?? roi.landmark ?? 0,
+      minLandmarkScore: visibleScore(roi),
       refinements: landmarks.refinements,
       mirrored: roi.mirrored ?? false,
       multiplyAdds,

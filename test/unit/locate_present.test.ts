@@ -32,8 +32,8 @@ function heatmaps(cells: readonly (readonly [number, number] | null)[]): Heatmap
   return { data, height: 32, width: 32, channels: 4 };
 }
 
-const read = (roi: RoiRule, cells: Parameters<typeof heatmaps>[0]) =>
-  locateLandmarks(region, frame, model(roi), () => Promise.resolve(heatmaps(cells)), 0);
+const read = (roi: RoiRule, cells: Parameters<typeof heatmaps>[0], from = region) =>
+  locateLandmarks(from, frame, model(roi), () => Promise.resolve(heatmaps(cells)), 0);
 
 describe('a model that reads the mirror image too', () => {
   const rule = { scale: 1.25, upright: null, presence: 0.4 };
@@ -97,6 +97,25 @@ describe('a subject in part', () => {
     expect((await read(all, cells)).next.xCenter).toBeLessThan(next.xCenter);
     const turned = await read({ ...rule, upright: [0, 1] }, cells);
     expect(turned.next.rotationRad).toBeCloseTo(Math.atan2(12, 40), 9);
+  });
+
+  it('has a region that ends where the frame does; with all landmarks, as of a face, it goes on', async () => {
+    // The crop reaches 64 pixels below the frame; the third landmark, at row 98, lies 34 below.
+    const low = roiFromBox({ x: 256, y: 416, width: 128, height: 128 }, frame, 1);
+    const rule = { scale: 1.25, upright: null, presence: 0.4, landmark: 0.2 };
+    const { next, points } = await read(rule, cells, low);
+    expect(points[2]?.y).toBeCloseTo(416 + 98, 9);
+    // Rows 434 to 480.
+    expect(next.sizePixels).toBeCloseTo(1.25 * 46, 9);
+    expect(next.yCenter * 480).toBeCloseTo(457, 9);
+    const whole = [
+      [2, 4],
+      [12, 7],
+      [7, 24],
+      [7, 24],
+    ] as const;
+    const all = { scale: 1.25, upright: null, presence: 0.4 };
+    expect((await read(all, whole, low)).next.yCenter * 480).toBeCloseTo(416 + 58, 9);
   });
 
   it('keeps its region when fewer than two landmarks are present', async () => {
