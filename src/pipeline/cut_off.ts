@@ -3,14 +3,7 @@
  * the knees would else never show their feet: these lie further away than the region's margin. Knows no search and no time.
  */
 import type { RegionOfInterest } from '../protocol/result';
-import {
-  locateLandmarks,
-  presentPoints,
-  regionOf,
-  visibleScore,
-  type Infer,
-  type Located,
-} from './locate';
+import { locateLandmarks, presentPoints, regionOf, type Infer, type Located } from './locate';
 import type { LandmarkModel } from './pack_models';
 import { isInFrame, isInRegion, type FrameSize, type Point } from './roi';
 import { isSameSubject } from './same_subject';
@@ -36,14 +29,14 @@ export async function readCutOff(
   const { landmark } = model.roi;
   if (landmark === undefined) return located;
   const beyond = cutOffPoints(located, landmark, frame, model);
-  const region = regionOf(located.points, model.roi, frame, beyond);
-  if (beyond.length === 0 || region === null) return located;
+  const region = beyond.length === 0 ? null : regionOf(located.points, model.roi, frame, beyond);
+  if (region === null) return located;
   const wider = await locateLandmarks(region, frame, model, infer, 1);
   const shown = ({ points }: Located): number => presentPoints(points, landmark).length;
   const showsMore =
     shown(wider) > shown(located) &&
     wider.score >= located.score - SCORE_TOLERANCE &&
-    isSameSubject(located, wider, frame, task, visibleScore(model.roi));
+    isSameSubject(located, wider, frame, task, model.roi);
   return showsMore ? wider : located;
 }
 

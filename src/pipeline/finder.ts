@@ -6,13 +6,7 @@ import type { Heatmaps } from '../engine/backend';
 import type { RegionOfInterest } from '../protocol/result';
 import { decodeCenters } from './centers_codec';
 import { readCutOff } from './cut_off';
-import {
-  locateLandmarks,
-  locateUntilSettled,
-  visibleScore,
-  type Infer,
-  type Located,
-} from './locate';
+import { locateLandmarks, locateUntilSettled, type Infer, type Located } from './locate';
 import type { FinderModel, LandmarkModel } from './pack_models';
 import { centerDistance, cropToFramePixels, roiAround, roiFromBox, type FrameSize } from './roi';
 import { isSameSubject } from './same_subject';
@@ -146,7 +140,7 @@ async function readFinds(
     );
     const refined = await readCutOff(settled, frame, task, model, infer);
     const isSame = (other: Located): boolean =>
-      isSameSubject(other, refined, frame, task, visibleScore(model.roi));
+      isSameSubject(other, refined, frame, task, model.roi);
     // Of readings of one subject from different regions the best counts.
     const isWorse = found.some((other) => isSame(other) && other.score >= refined.score);
     if (refined.score < neededScore(score, context) || isWorse || known.some(isSame)) continue;

@@ -5,7 +5,7 @@
 import type { DetectedSubject, NormalizedLandmark } from '../protocol/result';
 import { readCutOff } from './cut_off';
 import { findInStill, findSubjects, type FinderContext, type InferFinder } from './finder';
-import { locateLandmarks, sureScore, visibleScore, type Infer, type Located } from './locate';
+import { locateLandmarks, sureScore, type Infer, type Located } from './locate';
 import { OneEuroFilter } from './one_euro_filter';
 import type { FinderModel, LandmarkModel } from './pack_models';
 import { coveredShare, type FrameSize } from './roi';
@@ -179,7 +179,6 @@ export class LandmarkPipeline {
     options: PipelineOptions,
   ): Promise<FollowedSubject[]> {
     const { minTrackingConfidence, minPresenceConfidence } = options;
-    const minLandmarkScore = visibleScore(this.#model.roi);
     const presence = minPresenceConfidence ?? this.#streamPresence;
     const minScore = Math.max(
       minTrackingConfidence ?? presence * this.#task.trackingShare,
@@ -191,7 +190,7 @@ export class LandmarkPipeline {
       const located = await locateLandmarks(region, frame, this.#model, infer, 0);
       // Of two regions that have run into one subject the elder identity stays.
       const isTaken = followed.some((other) =>
-        isSameSubject(other.located, located, frame, this.#task, minLandmarkScore),
+        isSameSubject(other.located, located, frame, this.#task, this.#model.roi),
       );
       if (located.score >= minScore && !isTaken) followed.push({ ...subject, located });
     }
@@ -309,8 +308,7 @@ function review(
   context: FinderContext,
 ): Located[] {
   const { frame, task, model } = context;
-  const isSame = (a: Located, b: Located): boolean =>
-    isSameSubject(a, b, frame, task, visibleScore(model.roi));
+  const isSame = (a: Located, b: Located): boolean => isSameSubject(a, b, frame, task, model.roi);
   const isPart = (part: Located, whole: Located): boolean =>
     coveredShare(part.next, whole.next, frame) >= PART_SHARE;
   let rest = [...seen];

@@ -1,25 +1,26 @@
 /**
  * Whether two readings show one subject, and one result for each. Knows no search, no time and no identities.
  */
-import type { Located } from './locate';
+import type { RoiRule } from '../model/types';
+import { visibleScore, type Located } from './locate';
 import { coveredShare, type FrameSize } from './roi';
 import type { Task } from './tasks';
 
 /**
- * Landmarks count where both readings have them with at least `minLandmarkScore`: those that are hardly there lie elsewhere in every
- * region, and part of a person would be somebody else than the whole.
+ * Landmarks count where both readings have them in the picture, by the model's `rule`: those that are hardly there lie elsewhere in
+ * every region, and part of a person would be somebody else than the whole.
  */
 export function isSameSubject(
   a: Located,
   b: Located,
   frame: FrameSize,
   task: Task,
-  minLandmarkScore: number,
+  rule: RoiRule,
 ): boolean {
   const side = Math.max(a.next.sizePixels, b.next.sizePixels);
   const covered = task.sameCoveredShare;
   return (
-    meanDistance(a, b, minLandmarkScore) < task.sameLandmarkDistance * side ||
+    meanDistance(a, b, visibleScore(rule)) < task.sameLandmarkDistance * side ||
     (covered !== null && coveredShare(a.next, b.next, frame) >= covered)
   );
 }

@@ -127,6 +127,7 @@ describe('a subject in part', () => {
 });
 
 describe('isSameSubject', () => {
+  const all = { scale: 1.25, upright: null, presence: 0.4 };
   /** A reading with a region of 100 pixels around (x, 100). */
   const reading = (x: number, scores: readonly number[], spread = 30): Located => {
     const next = roiFromBox({ x: x - 50, y: 50, width: 100, height: 100 }, frame, 1);
@@ -135,7 +136,8 @@ describe('isSameSubject', () => {
   };
 
   it('compares landmarks of people, whose regions overlap', () => {
-    const same = (a: Located, b: Located) => isSameSubject(a, b, frame, TASKS.pose, 0.2);
+    const same = (a: Located, b: Located) =>
+      isSameSubject(a, b, frame, TASKS.pose, { ...all, landmark: 0.2 });
     expect(same(reading(200, [1, 1, 1]), reading(209, [1, 1, 1]))).toBe(true);
     expect(same(reading(200, [1, 1, 1]), reading(211, [1, 1, 1]))).toBe(false);
     // Landmarks that one of the two has not found do not count: here only those at the center do.
@@ -145,7 +147,7 @@ describe('isSameSubject', () => {
   });
 
   it('takes faces whose regions cover each other for one', () => {
-    const same = (a: Located, b: Located) => isSameSubject(a, b, frame, TASKS.face, 0);
+    const same = (a: Located, b: Located) => isSameSubject(a, b, frame, TASKS.face, all);
     expect(same(reading(200, [1, 1, 1]), reading(249, [1, 1, 1]))).toBe(true);
     expect(same(reading(200, [1, 1, 1]), reading(251, [1, 1, 1]))).toBe(false);
   });
