@@ -4,13 +4,15 @@
  */
 import type { Heatmaps } from '../../src/engine/backend';
 import type { Session } from '../../src/engine/session';
+import type { RoiRule } from '../../src/model/types';
 import { decodeCenters } from '../../src/pipeline/centers_codec';
 import { wholeFrame } from '../../src/pipeline/finder';
 import { LandmarkPipeline } from '../../src/pipeline/landmark_pipeline';
+import { regionOf } from '../../src/pipeline/locate';
 import { finderModelOf, landmarkModelOf } from '../../src/pipeline/pack_models';
-import { cropToFramePixels } from '../../src/pipeline/roi';
+import { cropToFramePixels, type FrameSize } from '../../src/pipeline/roi';
 import { TASKS } from '../../src/pipeline/tasks';
-import type { RegionOfInterest } from '../../src/protocol/result';
+import type { DetectedSubject, RegionOfInterest } from '../../src/protocol/result';
 import type { Frame } from './dataset';
 
 /** A subject in source pixels, continuous coordinates. */
@@ -73,11 +75,22 @@ export function finderAndLandmarks(
       ...{ maxSubjects: most, minDetectionConfidence: minScore, smoothing: false },
       ...{ minPresenceConfidence: null, minTrackingConfidence: null },
     });
-    return subjects.map(({ roi, score }) => ({
-      x: roi.xCenter * frame.width,
-      y: roi.yCenter * frame.height,
-      size: roi.sizePixels / models.landmarks.roi.scale,
-      score,
-    }));
+    return subjects.map((subject) => boxOf(subject, models.landmarks.roi, frame));
   };
+}
+
+/** The square around the landmarks that callers draw, as the labels are boxes around landmarks; with hardly any, what was read. */
+export function boxOf(
+  { landmarks, roi, score }: DetectedSubject,
+  rule: RoiRule,
+  { width, height }: FrameSize,
+): Find {
+  const points = landmarks.map(({ x, y, score }) => ({ x: x * width, y: y * height, score }));
+  const { landmark, visible = landmark } = rule;
+  const tight = { ...rule, scale: 1, ...(visible === undefined ? {} : { landmark: visible }) };
+  const box = regionOf(points, tight, { width, height }) ?? {
+    ...roi,
+    sizePixels: roi.sizePixels / rule.scale,
+  };
+  return { x: box.xCenter * width, y: box.yCenter * height, size: box.sizePixels, score };
 }

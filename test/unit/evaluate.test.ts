@@ -6,6 +6,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readDataset, readFinderDataset, readFrame } from '../../bench/evaluate/dataset';
 import { evaluate, type EvaluateOptions, type Report } from '../../bench/evaluate/evaluate';
+import { boxOf } from '../../bench/evaluate/scene_runner';
 import { dotsPack, drawDots } from '../helpers/dots';
 import { dotsFinderPack } from '../helpers/dots_finder';
 import { evaluateGraph } from '../helpers/evaluate_graph';
@@ -367,5 +368,18 @@ describe('finders', () => {
       run(set, 1, 'finder.bitmarks', { landmarks: inFolder('finder.bitmarks') }),
     ).rejects.toThrow("a pack of the task 'face-finder' cannot read what a 'face-finder' finds");
     await expect(run(set, 1, 'dots.bitmarks', { landmarks })).rejects.toThrow('the pack is none');
+  });
+
+  test('a subject is where the landmarks are that callers draw, and where it was read if there are hardly any', () => {
+    const rule = { scale: 1.25, upright: null, presence: 0.2, landmark: 0.1, visible: 0.25 };
+    const frame = { width: 200, height: 100 };
+    const roi = { xCenter: 0.5, yCenter: 0.5, sizePixels: 50, rotationRad: 0 };
+    const at = (x: number, y: number, score: number) => ({ name: '', x, y, score });
+    const landmarks = [at(0.2, 0.3, 0.9), at(0.4, 0.4, 0.25), at(0.9, 0.9, 0.24)];
+    const box = boxOf({ id: 0, score: 0.5, roi, landmarks }, rule, frame);
+    expect([box.x, box.y, box.size].map(Math.round)).toEqual([60, 35, 40]);
+    expect(box.score).toBe(0.5);
+    const bare = boxOf({ id: 0, score: 0.5, roi, landmarks: landmarks.slice(1) }, rule, frame);
+    expect(bare).toEqual({ x: 100, y: 50, size: 40, score: 0.5 });
   });
 });
