@@ -8,7 +8,14 @@ import { decodeCenters } from './centers_codec';
 import { readCutOff } from './cut_off';
 import { locateLandmarks, locateUntilSettled, type Infer, type Located } from './locate';
 import type { FinderModel, LandmarkModel } from './pack_models';
-import { centerDistance, cropToFramePixels, roiAround, roiFromBox, type FrameSize } from './roi';
+import {
+  centerDistance,
+  cropToFramePixels,
+  resized,
+  roiAround,
+  roiFromBox,
+  type FrameSize,
+} from './roi';
 import { isSameSubject } from './same_subject';
 import type { Task } from './tasks';
 
@@ -42,13 +49,20 @@ export const SURE_FIND_SCORE = 0.5;
 /** Finds read in vain before a frame is given up. */
 const SPARE_READINGS = 2;
 
+/** Score from which a find in a still image is not read again. */
+const CLEAR_SCORE = 0.9;
+
+/** Sizes of the regions from which it is, in sides of its own. */
+const OTHER_SIZES = [0.85, 1.18] as const;
+
 /** Subjects in the whole frame except the `known` ones, at most `wanted`, best first. */
 export async function findSubjects(
   context: FinderContext,
   known: readonly Located[],
   wanted: number,
 ): Promise<Located[]> {
-  return readFinds(await look([wholeFrame(context.frame)], context), context, known, wanted);
+  const finds = await look([wholeFrame(context.frame)], context);
+  return readFinds(finds, context, known, wanted, readRegion);
 }
 
 /**
@@ -56,12 +70,14 @@ export async function findSubjects(
  * small for the finder in the whole frame is twice as large there.
  */
 export async function findInStill(context: FinderContext, wanted: number): Promise<Located[]> {
-  const found = await findSubjects(context, [], wanted);
+  const finds = await look([wholeFrame(context.frame)], context);
+  const found = await readFinds(finds, context, [], wanted, readThrice);
   const windows = halfWindows(context.frame);
   // Where a window has fewer pixels than the network's input, there is nothing more to see.
   const isFine = windows.every(({ sizePixels }) => sizePixels >= context.finder.cropSize);
   if (found.length === wanted || !isFine) return found;
-  const more = await readFinds(await look(windows, context), context, found, wanted - found.length);
+  const closer = await look(windows, context);
+  const more = await readFinds(closer, context, found, wanted - found.length, readThrice);
   return [...found, ...more].sort((a, b) => b.score - a.score);
 }
 
@@ -114,8 +130,9 @@ async function readFinds(
   context: FinderContext,
   known: readonly Located[],
   wanted: number,
+  read: typeof readRegion,
 ): Promise<Located[]> {
-  const { frame, model, task, infer, minScore } = context;
+  const { frame, model, task } = context;
   const isNear = (a: RegionOfInterest, b: RegionOfInterest): boolean =>
     centerDistance(a, b, frame) < task.sameCenterDistance;
   let found: Located[] = [];
@@ -127,18 +144,8 @@ async function readFinds(
     if (seen.some((other) => isNear(other, region))) continue;
     readings -= 1;
     seen.push(region);
-    const first = await locateLandmarks(region, frame, model, infer, 0);
-    if (first.score < minScore * task.candidateShare) continue;
-    const { refinements, mostRefinements } = task;
-    const settled = await locateUntilSettled(
-      first.next,
-      frame,
-      model,
-      infer,
-      refinements - 1,
-      mostRefinements - 1,
-    );
-    const refined = await readCutOff(settled, frame, task, model, infer);
+    const refined = await read(region, context);
+    if (refined === null) continue;
     const isSame = (other: Located): boolean =>
       isSameSubject(other, refined, frame, task, model.roi);
     // Of readings of one subject from different regions the best counts.
@@ -148,6 +155,45 @@ async function readFinds(
     seen.push(refined.next);
   }
   return found.sort((a, b) => b.score - a.score);
+}
+
+/** The subject in a region, refined by its own landmarks; null where the first reading shows too little of one. */
+async function readRegion(
+  region: RegionOfInterest,
+  { frame, model, task, infer, minScore }: FinderContext,
+): Promise<Located | null> {
+  const first = await locateLandmarks(region, frame, model, infer, 0);
+  if (first.score < minScore * task.candidateShare) return null;
+  const settled = await locateUntilSettled(
+    first.next,
+    frame,
+    model,
+    infer,
+    task.refinements - 1,
+    task.mostRefinements - 1,
+  );
+  return readCutOff(settled, frame, task, model, infer);
+}
+
+/**
+ * The same, from regions of three sizes where it is not clear: the score of a small or bent subject dips at one size and is near 1 a
+ * tenth further, that of a shrub is high at one and low beside it. So the clearest reading gives the landmarks and the middle one the
+ * score. A stream has the next frame instead.
+ */
+async function readThrice(
+  region: RegionOfInterest,
+  context: FinderContext,
+): Promise<Located | null> {
+  const read = await readRegion(region, context);
+  if (read === null || read.score >= CLEAR_SCORE) return read;
+  const readings = [read];
+  for (const share of OTHER_SIZES) {
+    const other = await readRegion(resized(region, share, context.frame), context);
+    if (other !== null) readings.push(other);
+  }
+  readings.sort((a, b) => b.score - a.score);
+  const [clearest = read, middle] = readings;
+  return { ...clearest, score: middle?.score ?? 0 };
 }
 
 /** Landmark score that makes a find a subject: what the finder is less sure of must be read the more clearly. */

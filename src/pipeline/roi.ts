@@ -60,6 +60,16 @@ export function roiAround(
   return limitRoi(x, y, sidePixels, rotationRad, frame);
 }
 
+/** The region with another side, `share` times its own, around the same center. */
+export function resized(
+  { xCenter, yCenter, sizePixels, rotationRad }: RegionOfInterest,
+  share: number,
+  frame: FrameSize,
+): RegionOfInterest {
+  const center = { x: xCenter * frame.width, y: yCenter * frame.height };
+  return roiAround(center, share * sizePixels, rotationRad, frame);
+}
+
 /**
  * Square around landmarks given in source pixels: rotated so that the line between the two `upright` landmarks is
  * horizontal, or not rotated, side `scale` x the longer side of the tight box of the points `within` (default: all)

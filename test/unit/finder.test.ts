@@ -15,16 +15,18 @@ const defaults: PipelineOptions = {
   smoothing: false,
 };
 
-/** A pipeline before a changeable scene; `ghosts` are faces that only the finder sees. */
+/** A pipeline before a changeable scene; `ghosts` are faces that only the finder sees, `clarities` those of the first readings. */
 function setUp(scene: FakeFace[], { frame = { width: 640, height: 480 } } = {}) {
   const models = { landmarks: FAKE_MODEL, finder: FAKE_FINDER };
   const pipeline = new LandmarkPipeline(models, TASKS.face, () => 0);
-  const state = { scene, ghosts: [] as FakeFace[], timeMs: 0 };
+  const state = { scene, ghosts: [] as FakeFace[], clarities: [] as number[], timeMs: 0 };
   const asked = { landmarks: [] as RegionOfInterest[], finder: [] as RegionOfInterest[] };
   const networks = {
     landmarks: (region: RegionOfInterest) => {
       asked.landmarks.push(region);
-      return Promise.resolve(fakeHeatmaps(region, frame, state.scene));
+      const clarity = state.clarities[asked.landmarks.length - 1];
+      const seen = state.scene.map((face) => (clarity === undefined ? face : { ...face, clarity }));
+      return Promise.resolve(fakeHeatmaps(region, frame, seen));
     },
     finder: (region: RegionOfInterest) => {
       asked.finder.push(region);
@@ -167,6 +169,30 @@ describe('detect with a finder', () => {
     }
   });
 
+  it('reads a doubtful find from regions of three sizes: landmarks of the clearest, the middle score', async () => {
+    const { state, asked, detect } = setUp([face]);
+    state.clarities = [0.6, 0.6, 0.9, 0.9, 0.75, 0.75];
+    const [subject] = await detect();
+    const sides = asked.landmarks.map(({ sizePixels }) => sizePixels / 180);
+    expect(sides).toHaveLength(6);
+    expect((sides[2] ?? 0) / (sides[0] ?? 0)).toBeCloseTo(0.85);
+    expect((sides[4] ?? 0) / (sides[0] ?? 0)).toBeCloseTo(1.18);
+    expect(subject?.score).toBeCloseTo(0.75, 1);
+    for (const { score } of subject?.landmarks ?? []) expect(score).toBeCloseTo(0.9, 1);
+  });
+
+  it('takes what is clear at one size alone for nobody', async () => {
+    const count = async (...clarities: number[]) => {
+      // Too few pixels for a second look.
+      const frame = { width: 200, height: 150 };
+      const { state, detect } = setUp([{ x: 100, y: 70, size: 50 }], { frame });
+      state.clarities = clarities;
+      return (await detect()).length;
+    };
+    expect(await count(0.8, 0.8, 0.1, 0.1)).toBe(0);
+    expect(await count(0.8, 0.8, 0.1, 0.8, 0.8)).toBe(1);
+  });
+
   it('gives up on what only the finder sees after one reading each, and after a few in all', async () => {
     const { state, asked, detect } = setUp([], { frame: { width: 200, height: 150 } });
     state.ghosts = [20, 60, 100, 140, 180].map((x) => ({ x, y: 70, size: 25 }));
@@ -176,6 +202,12 @@ describe('detect with a finder', () => {
 });
 
 describe('a stream with a finder', () => {
+  it('reads a doubtful find once: the next frame is another try', async () => {
+    const { state, next } = setUp([face]);
+    state.clarities = [0.6, 0.6];
+    expect((await next()).runs).toEqual({ landmarks: 2, finder: 1 });
+  });
+
   it('finds in the first frame, follows with one run, keeps the id and the turn', async () => {
     const { state, next } = setUp([face]);
     const first = await next();
