@@ -79,7 +79,10 @@ export function finderAndLandmarks(
   };
 }
 
-/** The square around the landmarks that callers draw, as the labels are boxes around landmarks; with hardly any, what was read. */
+/**
+ * The square around the landmarks that callers draw (`box` of the SDK's results, but turned as regions are), as the labels are boxes
+ * around landmarks; with hardly any, what was read.
+ */
 export function boxOf(
   { landmarks, roi, score }: DetectedSubject,
   rule: RoiRule,

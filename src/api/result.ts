@@ -22,7 +22,10 @@ export interface BoundingBox {
 export interface Subject {
   /** In the model's order; `info.model.landmarks` has the names, `info.model.connections` the lines to draw. */
   readonly landmarks: readonly NormalizedLandmark[];
-  /** Mean score of the landmarks that count, 0..1: all of a face, the eight surest of a person. */
+  /**
+   * Mean score of the landmarks that count, 0..1: all of a face, the eight surest of a person. Of who is not clear in a still image the
+   * middle one of three readings' means, so that it can be lower than the landmarks' own.
+   */
   readonly score: number;
   /** Stable while the subject is followed by track or detectForVideo; detect numbers those of one image from 0. */
   readonly id: number;

@@ -29,7 +29,7 @@ export type Infer = (
 export interface Located {
   /** In source pixels, continuous coordinates. */
   readonly points: readonly CropPoint[];
-  /** Mean score of the landmarks that count, 0..1. */
+  /** Mean score of the landmarks that count, 0..1; where several readings were compared that of another one. */
   readonly score: number;
   /** Region that the landmarks were read from. */
   readonly roi: RegionOfInterest;

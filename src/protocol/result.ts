@@ -24,7 +24,10 @@ export interface RegionOfInterest {
 export interface DetectedSubject {
   /** Stable while the subject is followed by track or detectForVideo; detect gives 0, 1, ... */
   readonly id: number;
-  /** Mean score of the landmarks that count (all of a face; the eight surest of a person), 0..1. */
+  /**
+   * Mean score of the landmarks that count (all of a face; the eight surest of a person), 0..1; of who is not clear in a still image
+   * the middle one of three readings' means, so that it can be lower than the landmarks' own.
+   */
   readonly score: number;
   readonly landmarks: readonly NormalizedLandmark[];
   /** Region that the landmarks were read from. */
