@@ -153,3 +153,22 @@ def trained_network(graph: GraphConfig, path: pathlib.Path) -> GraphModule:
     model = GraphModule(build_graph(graph))
     model.load_state_dict(weights_of(path))
     return model
+
+
+def mean_network(graph: GraphConfig, paths: list[pathlib.Path]) -> GraphModule:
+    """The network whose stem, norms and heads are the means over the files, as of `weights_of`, of one network that settled more than
+    once ("Model soups", Wortsman et al., ICML 2022, of what settling trains). Of one file its own network.
+
+    Files whose low-bit weights differ are refused: a mean of signs is none.
+    """
+    first, *others = (trained_network(graph, path) for path in paths)
+    for path, other in zip(paths[1:], others, strict=True):
+        # Master weights are rounded to fp16.
+        same = zip(first.low_bit_weights(), other.low_bit_weights(), strict=True)
+        if not all(torch.equal(a.half(), b.half()) for a, b in same):
+            raise SystemExit(
+                f"{path} has other low-bit weights than {paths[0]}: expected runs with --settle 1 from one and the same --init"
+            )
+    states = [network.state_dict() for network in (first, *others)]
+    first.load_state_dict({name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]})
+    return first

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import torch
 
-from training.checkpoints import trained_network
+from training.checkpoints import mean_network, trained_network
 from training.config import Config
 from training.configs import load_config
 from training.evaluate import decode_all, predict
@@ -105,7 +105,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default="face")
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--checkpoint", type=pathlib.Path, help="write new master weights from this checkpoint first")
+    source.add_argument(
+        "--checkpoint", type=pathlib.Path, nargs="+", help="write new master weights from this checkpoint first, or from the mean of several that settled"
+    )
     source.add_argument("--master", type=pathlib.Path, help="master weights to export (default: the committed ones)")
     parser.add_argument("--data", type=parse_source, action="append", help="FOLDER:STEM of a validation set, repeatable")
     parser.add_argument("--limit", type=int, help="measure only the first images of each set: exact integers are slow in NumPy")
@@ -121,7 +123,7 @@ def main() -> None:
         raise SystemExit(f"'{config.name}' stretches its crops and packs cannot say so: export a configuration with stretch=False")
     master = arguments.master or arguments.masters / f"{config.name}.safetensors"
     if arguments.checkpoint:
-        save_master(trained_network(config.graph, arguments.checkpoint), master)
+        save_master(mean_network(config.graph, arguments.checkpoint), master)
     model = load_master(master, config)
     network = integer_network(model)
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.numpy import load as load_safetensors
 
+from training.checkpoints import mean_network
 from training.config import Config
 from training.configs import load_config
 from training.evaluate import predict
@@ -144,6 +145,28 @@ def test_master_weights_give_the_same_network(model, tmp_path):
         assert (weight == b.weights[name]).all()
         if name not in ("stem", "u1.head"):
             assert (weight == original.weights[name]).all(), "rounding to fp16 may not flip a sign"
+
+
+def test_settled_runs_of_one_network_have_a_mean(tmp_path):
+    """Norms, stem and heads; of other low-bit weights there is none."""
+    files = [tmp_path / f"{name}.safetensors" for name in ("a", "b", "c")]
+    model = settled(CONFIG.graph)
+    save_master(model, files[0])
+    norm, stem = next(iter(model.norms.values())), model.weights["stem"]
+    gamma, weight = norm.gamma.detach().clone(), stem.detach().half().float()
+    with torch.no_grad():
+        norm.gamma += 2
+        stem += 0.5
+        save_master(model, files[1])
+        model.low_bit_weights()[0].neg_()
+    save_master(model, files[2])
+    mean = mean_network(CONFIG.graph, files[:2])
+    torch.testing.assert_close(next(iter(mean.norms.values())).gamma, gamma + 1)
+    torch.testing.assert_close(mean.weights["stem"], weight + 0.25, rtol=0, atol=1e-3)
+    for ours, own in zip(mean.low_bit_weights()[1:], model.low_bit_weights()[1:], strict=True):
+        assert torch.equal(ours.half(), own.half())
+    with pytest.raises(SystemExit, match="c.safetensors has other low-bit weights than .*a.safetensors"):
+        mean_network(CONFIG.graph, [files[0], files[2]])
 
 
 @pytest.mark.parametrize(("integer", "refused"), [(1.04, False), (1.06, True), (4.07, False), (4.09, True)])
