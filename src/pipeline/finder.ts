@@ -61,8 +61,7 @@ export async function findSubjects(
   known: readonly Located[],
   wanted: number,
 ): Promise<Located[]> {
-  const finds = await look([wholeFrame(context.frame)], context);
-  return readFinds(finds, context, known, wanted, readRegion);
+  return findIn([wholeFrame(context.frame)], context, known, wanted, readRegion);
 }
 
 /**
@@ -70,14 +69,12 @@ export async function findSubjects(
  * small for the finder in the whole frame is twice as large there.
  */
 export async function findInStill(context: FinderContext, wanted: number): Promise<Located[]> {
-  const finds = await look([wholeFrame(context.frame)], context);
-  const found = await readFinds(finds, context, [], wanted, readThrice);
+  const found = await findIn([wholeFrame(context.frame)], context, [], wanted, readThrice);
   const windows = halfWindows(context.frame);
   // Where a window has fewer pixels than the network's input, there is nothing more to see.
   const isFine = windows.every(({ sizePixels }) => sizePixels >= context.finder.cropSize);
   if (found.length === wanted || !isFine) return found;
-  const closer = await look(windows, context);
-  const more = await readFinds(closer, context, found, wanted - found.length, readThrice);
+  const more = await findIn(windows, context, found, wanted - found.length, readThrice);
   return [...found, ...more].sort((a, b) => b.score - a.score);
 }
 
@@ -124,9 +121,9 @@ async function look(
   return finds.sort((a, b) => b.score - a.score);
 }
 
-/** Reads the landmarks of each find until as many subjects as wanted are certain. */
-async function readFinds(
-  finds: readonly Find[],
+/** Reads the landmarks of what the finder sees in the windows until as many subjects as wanted are certain. */
+async function findIn(
+  windows: readonly RegionOfInterest[],
   context: FinderContext,
   known: readonly Located[],
   wanted: number,
@@ -139,7 +136,7 @@ async function readFinds(
   let readings = wanted + SPARE_READINGS;
   // Finds that led nowhere count too: their neighbors would lead to the same place.
   const seen = known.map(({ next }) => next);
-  for (const { region, score } of finds) {
+  for (const { region, score } of await look(windows, context)) {
     if (found.length === wanted || readings === 0) break;
     if (seen.some((other) => isNear(other, region))) continue;
     readings -= 1;
