@@ -103,6 +103,9 @@ def train(config: Config, samples: torch.utils.data.Dataset, validations: dict, 
     step = 0
     if checkpoint.exists():
         step = checkpoints.load(checkpoint, parts, device)
+    if is_settling(step, config):  # to the end, so their gradients, a fifth of a step's time, need not be worked out
+        for weight in model.low_bit_weights():
+            weight.requires_grad_(False)
     network = torch.compile(model) if arguments.compile else model
     if distributed.world_size() > 1:
         network = torch.nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)
