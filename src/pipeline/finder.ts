@@ -10,6 +10,7 @@ import { locateLandmarks, locateUntilSettled, type Infer, type Located } from '.
 import type { FinderModel, LandmarkModel } from './pack_models';
 import {
   centerDistance,
+  coveringSquares,
   cropToFramePixels,
   resized,
   roiAround,
@@ -85,18 +86,7 @@ export function wholeFrame(frame: FrameSize): RegionOfInterest {
 
 /** Squares of half the longer side that cover the frame, each half covered by the next. */
 export function halfWindows(frame: FrameSize): RegionOfInterest[] {
-  const side = Math.max(frame.width, frame.height) / 2;
-  return starts(frame.height, side).flatMap((y) =>
-    starts(frame.width, side).map((x) => roiFromBox({ x, y, width: side, height: side }, frame, 1)),
-  );
-}
-
-/** Evenly spaced left (or top) edges that cover the whole length, at most half a side apart. */
-function starts(length: number, side: number): number[] {
-  const spare = length - side;
-  if (spare <= 0) return [spare / 2];
-  const gaps = Math.ceil((2 * spare) / side);
-  return Array.from({ length: gaps + 1 }, (_, i) => (spare * i) / gaps);
+  return coveringSquares(frame, Math.max(frame.width, frame.height) / 2, 0.5);
 }
 
 /** What the finder sees in each window, best first. */

@@ -50,6 +50,27 @@ export function roiFromBox(box: Box, frame: FrameSize, scale: number): RegionOfI
   );
 }
 
+/** Squares of this side that cover the frame, row by row, evenly spaced, centers at most `stride` sides apart. */
+export function coveringSquares(
+  frame: FrameSize,
+  sidePixels: number,
+  stride: number,
+): RegionOfInterest[] {
+  const box = { width: sidePixels, height: sidePixels };
+  const step = stride * sidePixels;
+  return starts(frame.height, sidePixels, step).flatMap((y) =>
+    starts(frame.width, sidePixels, step).map((x) => roiFromBox({ x, y, ...box }, frame, 1)),
+  );
+}
+
+/** Evenly spaced left (or top) edges of sides that cover the whole length, at most `step` apart. */
+function starts(length: number, side: number, step: number): number[] {
+  const spare = length - side;
+  if (spare <= 0) return [spare / 2];
+  const gaps = Math.ceil(spare / step - 1e-9);
+  return Array.from({ length: gaps + 1 }, (_, i) => (spare * i) / gaps);
+}
+
 /** Square of this side around a point, both in source pixels. */
 export function roiAround(
   { x, y }: Point,

@@ -5,7 +5,7 @@
 import type { RegionOfInterest } from '../protocol/result';
 import { locateLandmarks, locateUntilSettled, sureScore, type Infer, type Located } from './locate';
 import type { LandmarkModel } from './pack_models';
-import { centerDistance, coveredShare, roiFromBox, type FrameSize } from './roi';
+import { centerDistance, coveredShare, coveringSquares, type FrameSize } from './roi';
 
 /** How the search goes about. */
 export const SEARCH = {
@@ -52,23 +52,11 @@ function isSameRegion(a: RegionOfInterest, b: RegionOfInterest, frame: FrameSize
 export function searchLevels(frame: FrameSize, sides: readonly number[]): RegionOfInterest[][] {
   return sides.map((share) => {
     const side = share * Math.min(frame.width, frame.height);
-    const windows = starts(frame.height, side, SEARCH.stride).flatMap((y) =>
-      starts(frame.width, side, SEARCH.stride).map((x) =>
-        roiFromBox({ x, y, width: side, height: side }, frame, 1),
-      ),
-    );
+    const windows = coveringSquares(frame, side, SEARCH.stride);
     const fromMiddle = ({ xCenter, yCenter }: RegionOfInterest): number =>
       ((xCenter - 0.5) * frame.width) ** 2 + ((yCenter - 0.5) * frame.height) ** 2;
     return windows.sort((a, b) => fromMiddle(a) - fromMiddle(b));
   });
-}
-
-/** Evenly spaced left (or top) edges that cover the whole length, at most `stride` sides apart. */
-function starts(length: number, side: number, stride: number): number[] {
-  const spare = length - side;
-  if (spare <= 0) return [spare / 2];
-  const gaps = Math.ceil(spare / (stride * side) - 1e-9);
-  return Array.from({ length: gaps + 1 }, (_, i) => (spare * i) / gaps);
 }
 
 /**
