@@ -5,7 +5,7 @@
 import type { DetectedSubject, NormalizedLandmark } from '../protocol/result';
 import { readCutOff } from './cut_off';
 import { findInStill, findSubjects, type FinderContext, type InferFinder } from './finder';
-import { locateLandmarks, sureScore, type Infer, type Located } from './locate';
+import { clearScore, locateLandmarks, regionToFollow, type Infer, type Located } from './locate';
 import { OneEuroFilter } from './one_euro_filter';
 import type { FinderModel, LandmarkModel } from './pack_models';
 import { coveredShare, type FrameSize } from './roi';
@@ -186,7 +186,7 @@ export class LandmarkPipeline {
     );
     const followed: FollowedSubject[] = [];
     for (const subject of subjects.slice(0, options.maxSubjects)) {
-      const region = subject.located.next;
+      const region = regionToFollow(subject.located, frame, clearScore(presence));
       const located = await locateLandmarks(region, frame, this.#model, infer, 0);
       // Of two regions that have run into one subject the elder identity stays.
       const isTaken = followed.some((other) =>
@@ -290,7 +290,7 @@ export class LandmarkPipeline {
 }
 
 function isDoubtful({ located }: FollowedSubject, { minScore }: FinderContext): boolean {
-  return located.score < sureScore(minScore);
+  return located.score < clearScore(minScore);
 }
 
 /** The subject from a reading of another region: its landmarks jump, which must not be smoothed. */

@@ -42,6 +42,11 @@ export function sureScore(minScore: number): number {
   return (1 + minScore) / 2;
 }
 
+/** Score from which another region would hardly show more of a subject: three quarters of the way. */
+export function clearScore(minScore: number): number {
+  return (3 + minScore) / 4;
+}
+
 /** Score from which a landmark is in the picture, 0..1. */
 export function visibleScore({ landmark = 0, visible = landmark }: RoiRule): number {
   return visible;
@@ -84,6 +89,18 @@ export async function locateUntilSettled(
     located = await locateOnce(located.next, frame, model, infer);
   }
   return located;
+}
+
+/**
+ * The region to read in the next frame: that around the landmarks, but the same once more while a subject of a `clear` score rests in it,
+ * which would else seem to tremble while it stands still. Below, the region goes on with its landmarks, which may lead to a better one.
+ */
+export function regionToFollow(
+  located: Located,
+  frame: FrameSize,
+  clear: number,
+): RegionOfInterest {
+  return located.score >= clear && isSettled(located, frame) ? located.roi : located.next;
 }
 
 /** The landmarks ask for about the region that they were read from. */

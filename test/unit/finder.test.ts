@@ -214,13 +214,28 @@ describe('a stream with a finder', () => {
     expect(first.ids).toEqual([0]);
     expect(first.runs.finder).toBe(1);
     for (let i = 1; i <= 20; i += 1) {
-      state.scene = [{ ...face, x: 300 + 6 * i, angleRad: 0.4 - 0.05 * i }];
+      state.scene = [{ ...face, x: 300 + 6 * i, angleRad: 0.4 - 0.1 * i }];
       const { ids, subjects, runs } = await next();
       expect(ids).toEqual([0]);
       expect(runs).toEqual({ landmarks: 1, finder: 0 });
       // Read from the region of the frame before.
-      expect(subjects[0]?.roi.rotationRad).toBeCloseTo(0.4 - 0.05 * (i - 1), 1);
+      expect(subjects[0]?.roi.rotationRad).toBeCloseTo(0.4 - 0.1 * (i - 1), 1);
     }
+  });
+
+  it('reads a face that hardly moves from the same region', async () => {
+    const { state, asked, next } = setUp([face]);
+    await next();
+    const [region] = asked.landmarks.slice(-1);
+    for (let i = 1; i <= 3; i += 1) {
+      state.scene = [{ ...face, x: 300 + 2 * i }];
+      await next();
+    }
+    expect(asked.landmarks.slice(-3)).toEqual([region, region, region]);
+    state.scene = [{ ...face, x: 330 }];
+    await next();
+    await next();
+    expect((asked.landmarks.at(-1)?.xCenter ?? 0) * 640).toBeCloseTo(330, -0.5);
   });
 
   it('looks in every frame while nobody is there, and finds whoever comes at once', async () => {

@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { LandmarkPipeline, type PipelineOptions } from '../../src/pipeline/landmark_pipeline';
-import { locateLandmarks, locateUntilSettled } from '../../src/pipeline/locate';
-import { roiFromBox } from '../../src/pipeline/roi';
 import { TASKS } from '../../src/pipeline/tasks';
 import { searchLevels } from '../../src/pipeline/window_search';
 import type { DetectedSubject, RegionOfInterest } from '../../src/protocol/result';
@@ -109,50 +107,6 @@ describe('searchLevels', () => {
   it('turns with the frame', () => {
     const upright = searchLevels({ width: 480, height: 640 }, TASKS.face.searchSides);
     expect(upright.map(({ length }) => length)).toEqual(levels.map(({ length }) => length));
-  });
-});
-
-describe('locateLandmarks', () => {
-  it('comes closer with every refinement and reports the region it read', async () => {
-    const face: FakeFace = { x: 300, y: 200, size: 100, angleRad: 0.3 };
-    const regions: RegionOfInterest[] = [];
-    const infer = (region: RegionOfInterest) => {
-      regions.push(region);
-      return Promise.resolve(fakeHeatmaps(region, frame, [face]));
-    };
-    const start = roiFromBox({ x: 240, y: 150, width: 140, height: 140 }, frame, 1.2);
-    const located = await locateLandmarks(start, frame, FAKE_MODEL, infer, 2);
-    expect(regions).toHaveLength(3);
-    expect(located.roi).toBe(regions[2]);
-    expect(located.roi.rotationRad).toBeCloseTo(0.3, 1);
-    expect(located.next.sizePixels).toBeCloseTo(150, 0);
-    expect(located.score).toBeGreaterThan(0.99);
-  });
-});
-
-describe('locateUntilSettled', () => {
-  const start = roiFromBox({ x: 250, y: 150, width: 100, height: 100 }, frame, 1.5);
-  /** Number of regions read, from `start`, of a face that changes from one reading to the next. */
-  async function readings(faceAt: (reading: number) => FakeFace): Promise<number> {
-    let count = 0;
-    const infer = (region: RegionOfInterest) => {
-      count += 1;
-      return Promise.resolve(fakeHeatmaps(region, frame, [faceAt(count)]));
-    };
-    await locateUntilSettled(start, frame, FAKE_MODEL, infer, 1, 4);
-    return count;
-  }
-
-  it('stops once the landmarks ask for the region they were read from', async () => {
-    expect(await readings(() => ({ x: 300, y: 200, size: 100 }))).toBe(2);
-  });
-
-  it.each<[string, (reading: number) => FakeFace]>([
-    ['moves', (reading) => ({ x: 300 + 15 * reading, y: 200, size: 100 })],
-    ['grows', (reading) => ({ x: 300, y: 200, size: 100 * 1.12 ** reading })],
-    ['turns', (reading) => ({ x: 300, y: 200, size: 100, angleRad: 0.1 * reading })],
-  ])('goes on while the region %s, but not for ever', async (_, faceAt) => {
-    expect(await readings(faceAt)).toBe(5);
   });
 });
 
