@@ -149,7 +149,7 @@ def train(config: Config, samples: torch.utils.data.Dataset, validations: dict, 
             loss.backward()
             if settling:
                 for weight in model.low_bit_weights():
-                    weight.grad = None  # Adam leaves such parameters alone
+                    weight.grad = None  # Adam leaves such parameters alone; a run that begins to settle in its midst has these gradients
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
             if not torch.isfinite(norm):
                 # One broken batch must not end a run of hours; the norms' statistics have seen it, so it is said.

@@ -51,9 +51,9 @@ export const SURE_FIND_SCORE = 0.5;
 const SPARE_READINGS = 2;
 
 /** Score from which a find in a still image is not read again. */
-const CLEAR_SCORE = 0.9;
+const READ_ONCE_SCORE = 0.9;
 
-/** Sizes of the regions from which it is, in sides of its own. */
+/** Sizes of the regions from which others are, in sides of the find's own. */
 const OTHER_SIZES = [0.85, 1.18] as const;
 
 /** Subjects in the whole frame except the `known` ones, at most `wanted`, best first. */
@@ -172,7 +172,7 @@ async function readThrice(
   context: FinderContext,
 ): Promise<Located | null> {
   const read = await readRegion(region, context);
-  if (read === null || read.score >= CLEAR_SCORE) return read;
+  if (read === null || read.score >= READ_ONCE_SCORE) return read;
   const readings = [read];
   for (const share of OTHER_SIZES) {
     const other = await readRegion(resized(region, share, context.frame), context);

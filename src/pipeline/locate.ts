@@ -37,12 +37,10 @@ export interface Located {
   readonly next: RegionOfInterest;
 }
 
-/** Score from which a subject is beyond doubt: half way from barely present, `minScore`, to certain. */
-export function sureScore(minScore: number): number {
-  return (1 + minScore) / 2;
-}
-
-/** Score from which another region would hardly show more of a subject: three quarters of the way. */
+/**
+ * Score from which another region would hardly show more of a subject that is followed: three quarters of the way from barely present,
+ * `minScore`, to certain. Below it is doubtful.
+ */
 export function clearScore(minScore: number): number {
   return (3 + minScore) / 4;
 }

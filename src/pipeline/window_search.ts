@@ -3,7 +3,7 @@
  * by their own landmarks, one result per subject. Stands in for a finder network. Knows no time and no identities.
  */
 import type { RegionOfInterest } from '../protocol/result';
-import { locateLandmarks, locateUntilSettled, sureScore, type Infer, type Located } from './locate';
+import { locateLandmarks, locateUntilSettled, type Infer, type Located } from './locate';
 import type { LandmarkModel } from './pack_models';
 import { centerDistance, coveredShare, coveringSquares, type FrameSize } from './roi';
 
@@ -115,6 +115,11 @@ export async function searchWindows(
     }
   }
   return { found: found.sort((a, b) => b.score - a.score), passed };
+}
+
+/** Score from which a subject is beyond doubt: half way from barely present, `minScore`, to certain. */
+function sureScore(minScore: number): number {
+  return (1 + minScore) / 2;
 }
 
 /** Searches all windows of one frame, size by size, until `wanted` subjects are found beyond doubt; best first. */
